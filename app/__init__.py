@@ -1,0 +1,1 @@
+"""Wissel: the web service, the clock and the worker that plan, run and record drills."""

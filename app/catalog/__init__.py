@@ -1,0 +1,1 @@
+"""Services, suppliers, contracts, objects, sites and environments."""

@@ -1,0 +1,1 @@
+"""A playbook planned for a plan: schedule, windows, blackouts and planned moments."""

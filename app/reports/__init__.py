@@ -1,0 +1,1 @@
+"""Read-only pages and exports for management."""

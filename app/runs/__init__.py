@@ -1,0 +1,1 @@
+"""One execution of a playbook: steps, decisions, clocks, approvals, and the engine."""
