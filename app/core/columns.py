@@ -1,0 +1,110 @@
+"""Column types and keys that every table uses: sortable ids, UTC times, words as text, human references."""
+
+import os
+import time
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, DateTime, Dialect, String
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, Session, SQLModel
+
+
+def new_id() -> str:
+    """A UUIDv7 (RFC 9562): sorts by the time it was made."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds << 80) | int.from_bytes(os.urandom(10))
+    value = value & ~(0xF << 76) | (0x7 << 76)
+    value = value & ~(0x3 << 62) | (0x2 << 62)
+    return str(UUID(int=value))
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment in UTC on both databases; refuses a naive time, since nobody can tell what it means."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To the database: as UTC (SQLite keeps no zone)."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive time cannot be stored")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From the database: timezone-aware UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Word(TypeDecorator[Any]):
+    """A StrEnum stored as its value in plain text, so that a new word needs no migration."""
+
+    impl = String(40)
+    cache_ok = True
+
+    def __init__(self, kind: type[Any]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """To the database: the word; a string that is no word of this kind is refused."""
+        return None if value is None else str(self.kind(value).value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """From the database: the enum member."""
+        return None if value is None else self.kind(value)
+
+
+def key() -> Any:
+    """Primary key: UUIDv7 as text."""
+    return Field(default_factory=new_id, primary_key=True, max_length=36)
+
+
+def link(target: str, *, optional: bool = False, index: bool = True) -> Any:
+    """Foreign key by table and column name (a string, so that a domain need not import the other)."""
+    extra: dict[str, Any] = {"default": None} if optional else {}
+    return Field(foreign_key=target, max_length=36, index=index, nullable=optional, **extra)
+
+
+def moment(*, optional: bool = False, index: bool = False) -> Any:
+    """A UTC time column."""
+    extra: dict[str, Any] = {"default": None} if optional else {}
+    return Field(sa_type=UtcTime, nullable=optional, index=index, **extra)
+
+
+def word(kind: type[Any], *, default: Any = ..., optional: bool = False, index: bool = False) -> Any:
+    """A StrEnum column, stored as text."""
+    if optional and default is ...:
+        default = None
+    extra: dict[str, Any] = {} if default is ... else {"default": default}
+    return Field(sa_type=Word(kind), nullable=optional, index=index, **extra)
+
+
+def document(default_factory: Any = dict) -> Any:
+    """A JSON column; assign a new value to change it, changes inside are not noticed."""
+    return Field(default_factory=default_factory, sa_type=JSON, nullable=False)
+
+
+class ReferenceCounter(SQLModel, table=True):
+    """The last number given out per prefix of human references (``SVC`` → 12)."""
+
+    __tablename__ = "reference_counter"
+    prefix: str = Field(primary_key=True, max_length=16)
+    last: int = 0
+
+
+def next_ref(session: Session, prefix: str, *, width: int = 3) -> str:
+    """The next human reference with `prefix`, e.g. ``SVC-012``; unique because the row is locked until the commit."""
+    counter = session.get(ReferenceCounter, prefix, with_for_update=True)
+    if counter is None:
+        counter = ReferenceCounter(prefix=prefix, last=0)
+    counter.last += 1
+    session.add(counter)
+    session.flush()
+    return f"{prefix}-{counter.last:0{width}d}"

@@ -1,0 +1,96 @@
+"""The database: the only file that opens and commits transactions (the engine's step checkpoint excepted)."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlmodel import Session
+
+_AFTER_COMMIT = "after_commit"
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Names of constraints, so that migrations can name them on both databases."""
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for SQLite (WAL, foreign keys on, explicit BEGIN) or PostgreSQL."""
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30}, pool_size=20)
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # pysqlite must not begin by itself: we say BEGIN or BEGIN IMMEDIATE
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "busy_timeout=30000"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that will write takes the write lock at once: upgrading later can only fail with "locked".
+        immediate = connection.get_execution_options().get("writes", True)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
+
+
+class Database:
+    """An engine with the one way to open a transaction."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = make_engine(url)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is the embedded database, which one machine uses."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def transaction(self, *, write: bool = True) -> Iterator[Session]:
+        """A session that commits at the end, or rolls back on any exception; then what waited for the commit runs."""
+        session = Session(self.engine.execution_options(writes=write), expire_on_commit=False, autoflush=True)
+        try:
+            yield session
+            session.commit()
+        except BaseException:
+            session.rollback()
+            raise
+        finally:
+            waiting: list[Callable[[], None]] = session.info.pop(_AFTER_COMMIT, [])
+            session.close()
+        for call in waiting:
+            call()
+
+    def dispose(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def after_commit(session: Session, call: Callable[[], None]) -> None:
+    """Run `call` once the transaction of `session` has been committed; never if it was rolled back."""
+    session.info.setdefault(_AFTER_COMMIT, []).append(call)
+
+
+def _session(request: Request) -> Iterator[Session]:
+    database: Database = request.app.state.database
+    with database.transaction(write=request.method not in {"GET", "HEAD", "OPTIONS"}) as session:
+        yield session
+
+
+SessionDep = Annotated[Session, Depends(_session, scope="function")]
+"""The request's transaction; ``scope="function"`` commits before the answer leaves, so a failed commit is no 201."""
+
+
+def locked(session: Session, table: type[Any], key: Any) -> Any:
+    """The row with its lock held until the commit, read afresh; None where there is none."""
+    return session.get(table, key, with_for_update=True, populate_existing=True)

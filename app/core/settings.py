@@ -1,0 +1,73 @@
+"""Settings from the environment (``WISSEL_…``), checked at start: a bad setting stops the start."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything that an installation can set; an unknown ``WISSEL_`` name in the environment is left alone."""
+
+    model_config = SettingsConfigDict(env_prefix="WISSEL_", extra="ignore")
+
+    data_dir: Path = Path("wissel-data")
+    """Folder for the SQLite file, evidence and other local state."""
+    database_url: SecretStr | None = None
+    """SQLAlchemy or libpq URL (``postgresql://…`` or ``sqlite:///…``); default: SQLite in the data folder."""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    base_url: str | None = None
+    """Address at which people reach the service, e.g. https://wissel.example.nl; decides cookie and Origin checks."""
+    trusted_proxies: str = ""
+    """Comma-separated addresses whose X-Forwarded-* headers are believed."""
+    organisation: str = "Wissel"
+    language: Literal["nl", "en"] = "nl"
+    time_zone: str = "Europe/Amsterdam"
+    sites: str = "orchestrator"
+    """Comma-separated names of the sites whose steps this process's worker runs; ``*`` = all (one machine)."""
+    site_policy: Path | None = None
+    """YAML file with what runners at this site may touch (`runners.contract.SitePolicy`)."""
+    secrets_dir: Path | None = None
+    tick_seconds: float = Field(default=10, gt=0, le=300)
+    """How often the clock looks for due moments."""
+    lease_seconds: float = Field(default=15, ge=1, le=600)
+    """How long a worker that does not beat is still believed to live."""
+    runner_user: str = "nobody"
+    """Unprivileged user for runner hosts where the process itself is root."""
+    session_hours: float = Field(default=8, gt=0, le=24)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("sites")
+    @classmethod
+    def _has_a_site(cls, value: str) -> str:
+        if not [name for name in value.split(",") if name.strip()]:
+            raise ValueError("name at least one site, or *")
+        return value
+
+    @property
+    def url(self) -> str:
+        """Database URL in SQLAlchemy's words."""
+        if self.database_url is None:
+            return f"sqlite:///{self.data_dir.absolute() / 'wissel.db'}"
+        text = self.database_url.get_secret_value()
+        for plain in ("postgresql://", "postgres://"):
+            if text.startswith(plain):
+                return "postgresql+psycopg://" + text.removeprefix(plain)
+        return text
+
+    @property
+    def evidence_dir(self) -> Path:
+        """Folder of the evidence store."""
+        return self.data_dir.absolute() / "evidence"
+
+    @property
+    def served_sites(self) -> frozenset[str]:
+        """Names of the sites whose steps this process runs; ``*`` among them means every site."""
+        return frozenset(name.strip() for name in self.sites.split(",") if name.strip())
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach the service over TLS."""
+        return (self.base_url or "").startswith("https://")

@@ -1,0 +1,126 @@
+"""Base shapes and scalar types of the API: camelCase JSON, unknown keys refused, text and durations checked."""
+
+import re
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+
+_CONTROL_ALLOWED = {"\n", "\t"}
+_BIDI = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
+LONGEST_SECONDS = 100 * 366 * 86400
+
+
+class Shape(BaseModel):
+    """What goes in or out as JSON: camelCase keys, unknown keys refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", from_attributes=True, allow_inf_nan=False
+    )
+
+
+class Patch(Shape):
+    """A partial edit: only the keys that were sent are changed."""
+
+    def sent(self) -> dict[str, Any]:
+        """The keys that were sent, by Python name."""
+        return self.model_dump(exclude_unset=True)
+
+    @classmethod
+    def of(cls, shape: type[Shape], name: str) -> type[Self]:
+        """A patch shape with every field of `shape`, all optional; a null is only legal where `shape` permits it."""
+        from pydantic import create_model
+
+        fields: dict[str, Any] = {
+            field_name: (info.annotation if not info.metadata else Annotated[info.annotation, *info.metadata], None)
+            for field_name, info in shape.model_fields.items()
+        }
+        return create_model(name, __base__=cls, **fields)
+
+
+def _clean_text(value: str, *, multiline: bool) -> str:
+    text = unicodedata.normalize("NFC", value).strip()
+    for character in text:
+        if character in _BIDI:
+            raise ValueError("text must not contain characters that turn the reading direction")
+        category = unicodedata.category(character)
+        if category == "Cs" or (category == "Cc" and not (multiline and character in _CONTROL_ALLOWED)):
+            raise ValueError("text must not contain control characters")
+    return text
+
+
+def _line(value: str) -> str:
+    return _clean_text(value, multiline=False)
+
+
+def _prose(value: str) -> str:
+    return _clean_text(value.replace("\r\n", "\n"), multiline=True)
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_line), Field(min_length=1)]
+"""One line of text that must say something, at most 200 characters."""
+Line = Annotated[str, Field(max_length=500), AfterValidator(_line)]
+"""One line of text, possibly empty."""
+Prose = Annotated[str, Field(max_length=20_000), AfterValidator(_prose)]
+"""Several lines of plain text."""
+Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
+"""ISO 3166-1 alpha-2."""
+
+_timedelta = TypeAdapter(timedelta)
+
+
+def _duration_in(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("a duration is ISO 8601 text such as PT4H, or a whole number of seconds")
+    if isinstance(value, str):
+        if not re.fullmatch(r"P(?=.)(\d{1,6}W|(\d{1,6}D)?(T(?=.)(\d{1,7}H)?(\d{1,8}M)?(\d{1,10}S)?)?)", value):
+            raise ValueError("a duration is ISO 8601 text such as PT15M, PT4H or P1D; years and months vary in length")
+        weeks = re.fullmatch(r"P(\d+)W", value)
+        seconds = int(weeks[1]) * 7 * 86400 if weeks else int(_timedelta.validate_python(value).total_seconds())
+    else:
+        seconds = value
+    if not 0 <= seconds <= LONGEST_SECONDS:
+        raise ValueError("a duration is not negative and at most a hundred years")
+    return seconds
+
+
+def iso_duration(seconds: int) -> str:
+    """Whole seconds as ISO 8601 text: 5400 → ``PT1H30M``."""
+    days, rest = divmod(int(seconds), 86400)
+    hours, rest = divmod(rest, 3600)
+    minutes, left = divmod(rest, 60)
+    clock = "".join(f"{number}{unit}" for number, unit in ((hours, "H"), (minutes, "M"), (left, "S")) if number)
+    return "P" + (f"{days}D" if days else "") + (f"T{clock}" if clock else "") if days or clock else "PT0S"
+
+
+Duration = Annotated[
+    int,
+    BeforeValidator(_duration_in),
+    PlainSerializer(iso_duration, return_type=str, when_used="json-unless-none"),
+    WithJsonSchema({"type": "string", "format": "duration", "examples": ["PT4H"]}),
+]
+"""Whole seconds in code and tables; ISO 8601 text in JSON."""
+
+
+def _utc_text(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Moment = Annotated[
+    AwareDatetime,
+    AfterValidator(lambda value: value.astimezone(UTC)),
+    PlainSerializer(_utc_text, return_type=str, when_used="json-unless-none"),
+]
+"""A moment with an offset going in, UTC with Z coming out."""
