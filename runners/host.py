@@ -1,0 +1,303 @@
+"""The runner host: one child process per running branch, which runs the bodies of runners (`python -m runners.host`).
+
+It reads a `HostRequest` a line on stdin and writes `HostReply` lines on what was its stdout; what runners print
+goes to the log of their step. It ends, and kills everything it started, when its stdin closes or its parent dies.
+A worker talks to it through `runners.host_client.RunnerHost`.
+"""
+
+import ctypes
+import io
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Any, BinaryIO
+
+from pydantic import BaseModel, ValidationError
+
+from runners.cleaning import Log
+from runners.contract import (
+    Observation,
+    Outcome,
+    Preview,
+    Runner,
+    SecretMissing,
+    Seen,
+    Text,
+    could_not_look,
+)
+from runners.host_context import HostContext, Keeper, Vault, environment
+from runners.host_evidence import EvidenceWrong, settle
+from runners.host_protocol import LONGEST_LINE, Call, ErrorKind, HostRequest
+from runners.processes import end_with_children
+from runners.registry import GROUP
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_ANSWERS: dict[Call, tuple[str, type[BaseModel]]] = {
+    Call.RUN: ("outcome", Outcome),
+    Call.UNDO: ("outcome", Outcome),
+    Call.OBSERVE: ("observation", Observation),
+    Call.PREVIEW: ("preview", Preview),
+}
+
+
+class CallFailed(Exception):
+    """A call that gives no answer of the kind that was asked for."""
+
+    def __init__(self, kind: ErrorKind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Pipe:
+    """The way to the parent; whole lines, from any thread."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._out = os.fdopen(descriptor, "wb", buffering=0)
+        self._lock = threading.Lock()
+
+    def say(self, **reply: Any) -> None:
+        """Send one reply; a parent that is gone is noticed on stdin, not here."""
+        line = json.dumps(reply, ensure_ascii=True, allow_nan=False).encode() + b"\n"
+        with self._lock:
+            try:
+                view = memoryview(line)
+                while view:
+                    view = view[self._out.write(view) or 0 :]
+            except BrokenPipeError:
+                end_with_children()
+
+
+class Prints(io.TextIOBase):
+    """Stands in for sys.stdout and sys.stderr: what a runner prints becomes lines of its step's log."""
+
+    def __init__(self) -> None:
+        self.log: Log | None = None
+        self._begun = ""
+
+    def write(self, text: str) -> int:
+        """Keep what is no whole line yet, and log the rest."""
+        *lines, self._begun = (self._begun + text).split("\n")
+        if len(self._begun) > 10_000:
+            lines, self._begun = [*lines, self._begun], ""
+        for line in lines:
+            if self.log is not None:
+                self.log.add(line)
+        return len(text)
+
+    def finish(self) -> None:
+        """Log the last line, which had no end."""
+        if self._begun:
+            self.write("\n")
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+
+class Host:
+    """Answers the requests of one parent, one at a time."""
+
+    def __init__(self, pipe: Pipe, vault: Vault, prints: Prints) -> None:
+        self._pipe, self._vault, self._prints = pipe, vault, prints
+        self._keeper = Keeper()
+        self._runners: dict[str, Runner] = {}
+
+    def handle(self, line: bytes) -> None:
+        """Answer one request."""
+        identity = ""
+        try:
+            identity, request = _parse(line)
+            self._answer(request)
+        except CallFailed as failure:
+            message = self._vault.known.mask_all(str(failure))
+            self._pipe.say(id=identity, error={"kind": failure.kind, "message": message})
+
+    def close(self) -> None:
+        """Close what was kept."""
+        self._keeper.close()
+
+    def _answer(self, request: HostRequest) -> None:
+        log = Log(self._vault.known, lambda line: self._pipe.say(id=request.id, log=line))
+        self._prints.log = log
+        try:
+            runner = self._runner(request.runner)
+            params = _params(runner, request.params)
+            answer = self._call(runner, params, request, log)
+        finally:
+            self._prints.finish()
+            self._prints.log = None
+            log.close()
+        self._pipe.say(id=request.id, **answer)
+
+    def _call(self, runner: Runner, params: BaseModel, request: HostRequest, log: Log) -> dict[str, Any]:
+        def tell(done: int, total: int, text: str) -> None:
+            shown = self._vault.known.mask_all(str(text))
+            self._pipe.say(id=request.id, progress={"done": int(done), "total": int(total), "text": shown})
+
+        context = HostContext(request, self._vault, self._keeper, log, tell)
+        field, kind = _ANSWERS[request.call]
+        try:
+            given = getattr(runner, request.call.value)(params, context)
+        except SecretMissing as missing:
+            given = _without_secret(request.call, str(missing))
+        except (Exception, SystemExit) as error:  # a foreign runner may raise anything
+            log.add(traceback.format_exc())
+            raise CallFailed(ErrorKind.RUNNER_RAISED, f"{runner.name} raised {type(error).__name__}") from error
+        answer = _checked(given, kind, runner.name)
+        try:
+            settle(context.evidence, answer.get("evidence") or [], self._vault.known)
+        except EvidenceWrong as wrong:
+            raise CallFailed(ErrorKind.NONSENSE, f"{runner.name}: {wrong}") from wrong
+        return {field: self._vault.known.mask_all(answer)}
+
+    def _runner(self, name: str) -> Runner:
+        if name not in self._runners:
+            self._runners[name] = _load(name)
+        return self._runners[name]
+
+
+def _parse(line: bytes) -> tuple[str, HostRequest]:
+    try:
+        request = HostRequest.model_validate_json(line)
+    except ValidationError as error:
+        raise CallFailed(ErrorKind.REQUEST_INVALID, _problems(error)) from error
+    if request.deadline.tzinfo is None:
+        raise CallFailed(ErrorKind.REQUEST_INVALID, "deadline: has no time zone")
+    return request.id, request
+
+
+def _params(runner: Runner, params: Mapping[str, Any]) -> BaseModel:
+    try:
+        return runner.Params.model_validate_json(json.dumps(dict(params)))
+    except ValidationError as error:
+        raise CallFailed(ErrorKind.PARAMS_INVALID, _problems(error)) from error
+
+
+def _problems(error: ValidationError) -> str:
+    # The given value is left out: it may be long, and it is known to whoever sent it.
+    return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'whole'}: {each['msg']}" for each in error.errors())
+
+
+def _checked(given: Any, kind: type[BaseModel], name: str) -> dict[str, Any]:
+    """The answer as JSON values; read back, for a shape can be made that its own checks would refuse (NaN, say)."""
+    if not isinstance(given, kind):
+        raise CallFailed(ErrorKind.NONSENSE, f"{name} answered {type(given).__name__} instead of {kind.__name__}")
+    try:
+        text = given.model_dump_json()
+        kind.model_validate_json(text)
+    except (ValueError, TypeError) as error:  # pydantic's own errors are ValueErrors
+        raise CallFailed(ErrorKind.NONSENSE, f"{name} answered an impossible {kind.__name__}: {error}") from error
+    if len(text) > LONGEST_LINE // 4:
+        raise CallFailed(ErrorKind.NONSENSE, f"{name} answered {len(text)} characters, which is too much")
+    answer: dict[str, Any] = json.loads(text)
+    return answer
+
+
+def _without_secret(call: Call, message: str) -> BaseModel:
+    nl, en = f"Deze locatie mist een geheim: {message}.", f"This site misses a secret: {message}."
+    match call:
+        case Call.OBSERVE:
+            return Observation(seen=Seen.UNKNOWN, reason=Text(nl=nl, en=en))
+        case Call.PREVIEW:
+            raise CallFailed(ErrorKind.RUNNER_RAISED, message)
+        case _:
+            return could_not_look(nl, en)
+
+
+def _load(name: str) -> Runner:
+    """Only the runner that is asked for is imported: the first step of a branch must not wait for all the others."""
+    found = [entry for entry in entry_points(group=GROUP) if entry.name == name]
+    if not found:
+        raise CallFailed(ErrorKind.RUNNER_UNKNOWN, f"no runner called '{name}' is installed at this site")
+    try:
+        kind = found[0].load()
+        if not (isinstance(kind, type) and issubclass(kind, Runner) and kind.name == name):
+            raise CallFailed(ErrorKind.RUNNER_UNKNOWN, f"'{found[0].value}' is no runner called '{name}'")
+        return kind()
+    except CallFailed:
+        raise
+    except Exception as error:  # a foreign package may raise anything while it is imported
+        raise CallFailed(ErrorKind.RUNNER_UNKNOWN, f"runner '{name}' does not import: {error!r}") from error
+
+
+class Requests(threading.Thread):
+    """Reads stdin all the time, so that its end is noticed in the middle of a call too."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        super().__init__(daemon=True)
+        self._source = source
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self.busy = threading.Event()
+
+    def run(self) -> None:
+        """Pass lines on; when the parent is gone while a runner works, end at once."""
+        while (line := self._source.readline(LONGEST_LINE)).endswith(b"\n"):
+            self._lines.put(line)
+        if self.busy.is_set():
+            end_with_children()
+        self._lines.put(None)
+
+    def next(self) -> bytes | None:
+        """The next request, or None when there will be none."""
+        return self._lines.get()
+
+
+def _tie_to_parent() -> None:
+    """Die with the parent, and let nothing that a runner starts get away by forking twice.
+
+    The signal also comes when only the *thread* that started us ends: that is no death of the parent.
+    """
+    parent = int(sys.argv[1]) if len(sys.argv) > 1 else os.getppid()
+
+    def look(_number: int, _frame: object) -> None:
+        if os.getppid() != parent:
+            end_with_children()
+
+    signal.signal(signal.SIGUSR1, look)
+    signal.signal(signal.SIGTERM, lambda *_: end_with_children())
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1, 0, 0, 0)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if os.getppid() != parent:
+        end_with_children()
+
+
+def _own_pipes() -> tuple[BinaryIO, Pipe, Prints]:
+    """Take stdin and stdout away from whatever runs here: reads see nothing, prints go to the log."""
+    source, answers = os.fdopen(os.dup(0), "rb"), Pipe(os.dup(1))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    prints = Prints()
+    sys.stdout = sys.stderr = prints
+    return source, answers, prints
+
+
+def main() -> None:
+    """Serve until stdin closes."""
+    if os.getpgrp() != os.getpid():
+        os.setpgid(0, 0)
+    _tie_to_parent()
+    source, pipe, prints = _own_pipes()
+    requests = Requests(source)
+    host = Host(pipe, Vault(environment()), prints)
+    requests.start()
+    pipe.say(id="", log="ready")
+    while (line := requests.next()) is not None:
+        requests.busy.set()
+        host.handle(line)
+        requests.busy.clear()
+    host.close()
+    end_with_children()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+"""The worker's side of a runner host: starts the child process, calls runners in it, and can kill it at any moment."""
+
+import os
+import pwd
+import selectors
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from runners.cleaning import plain
+from runners.host_protocol import LONGEST_LINE, HostReply, HostRequest, Progress
+from runners.processes import kill_tree
+
+READY_WITHIN = 20.0
+"""Seconds that a new host has to report; it takes a quarter of a second on an idle machine."""
+GRACE = 0.5
+"""Seconds past its deadline before a call's host is killed: a runner that watches its deadline answers in time."""
+_OWN_SETTINGS = ("WISSEL_SECRET", "WISSEL_LAB_", "WISSEL_RUNNER_")
+
+
+class HostRefused(Exception):
+    """A runner host cannot be started here; the message says what to do."""
+
+
+class HostDied(Exception):
+    """The host ended, or was killed, before it answered: the outcome of the call is unknown."""
+
+
+class DeadlinePassed(HostDied):
+    """The host was killed because the call had not answered at its deadline."""
+
+
+class RunnerHost:
+    """One runner host. `call` is for one thread at a time; `kill` may come from any thread.
+
+    `drop_to`: when this process is root, the user that the host runs as; None keeps root (for a site whose runners
+    need it). `environment`: the host's whole environment; default this one's without the application's settings.
+    `interpreter`: a Python that this user can reach and that finds `runners` and its dependencies.
+    """
+
+    def __init__(
+        self,
+        *,
+        drop_to: str | None = "nobody",
+        environment: Mapping[str, str] | None = None,
+        interpreter: str = sys.executable,
+    ) -> None:
+        self._interpreter = interpreter
+        self._drop_to = drop_to if os.geteuid() == 0 else None
+        self._environment = dict(environment) if environment is not None else inherited()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._talk: Lines | None = None
+        self._killed = False
+        self._lock = threading.Lock()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and not self._killed and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, which is also that of the process group."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> "RunnerHost":
+        """Start it and wait until it is ready. Raises `HostRefused`."""
+        errors = _Tail()
+        with self._lock:
+            self._process = self._spawn(errors.write_end)
+        errors.begin()
+        out = self._process.stdout
+        if out is None:
+            raise HostRefused("the runner host has no output pipe")
+        self._talk = Lines(out.fileno())
+        ready = self._talk.next(time.monotonic() + READY_WITHIN)
+        if ready is None:
+            self.kill()
+            raise HostRefused(f"the runner host did not start{self._as_whom()}: {errors.text() or 'it said nothing'}")
+        return self
+
+    def call(
+        self,
+        request: HostRequest,
+        on_progress: Callable[[Progress], None] | None = None,
+        on_log: Callable[[str], None] | None = None,
+    ) -> HostReply:
+        """Ask, pass on progress and log lines, and give the reply that ends the call.
+
+        Raises `DeadlinePassed` (the host was killed then) and `HostDied`; both mean that the outcome is unknown.
+        """
+        until = time.monotonic() + (request.deadline - datetime.now(UTC)).total_seconds() + GRACE
+        self._hand_over(Path(request.evidence))
+        self._send(request.model_dump_json().encode() + b"\n")
+        while True:
+            reply = self._reply(until)
+            if reply.id not in (request.id, ""):
+                continue
+            if reply.progress is not None and on_progress:
+                on_progress(reply.progress)
+            if reply.log is not None and on_log:
+                on_log(reply.log)
+            if reply.final:
+                return reply
+
+    def kill(self) -> None:
+        """SIGKILL the host and everything below it, now; a pending call raises `HostDied`. Harmless when repeated."""
+        with self._lock:
+            process, already = self._process, self._killed
+            self._killed = True
+        if process is None or already:
+            return
+        if process.poll() is None:
+            kill_tree(process.pid)
+        process.wait()
+
+    def close(self, within: float = 3.0) -> None:
+        """Let an idle host close its connections and end; kill it when it has not ended `within` seconds."""
+        process = self._process
+        if process is not None and process.poll() is None and not self._killed and process.stdin:
+            process.stdin.close()
+            try:
+                process.wait(within)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self.kill()
+        if process is not None:
+            for pipe in (process.stdin, process.stdout):
+                if pipe:
+                    pipe.close()
+
+    def __enter__(self) -> "RunnerHost":
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _spawn(self, errors: int) -> subprocess.Popen[bytes]:
+        whom = _account(self._drop_to) if self._drop_to else None
+        try:
+            return subprocess.Popen(
+                [self._interpreter, "-P", "-m", "runners.host", str(os.getpid())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd="/",
+                env=self._environment,
+                start_new_session=True,
+                user=whom.pw_uid if whom else None,
+                group=whom.pw_gid if whom else None,
+                extra_groups=[] if whom else None,
+                umask=0o077,
+                bufsize=0,
+            )
+        except PermissionError as error:
+            raise HostRefused(
+                f"user '{self._drop_to}' cannot reach the interpreter {Path(self._interpreter).resolve()}: make the "
+                "virtual environment with a Python that every user can read, or name a user that can read this one"
+            ) from error
+        finally:
+            os.close(errors)
+
+    def _as_whom(self) -> str:
+        return f" as user '{self._drop_to}'" if self._drop_to else ""
+
+    def _hand_over(self, evidence: Path) -> None:
+        if self._drop_to and evidence.is_dir():
+            account = _account(self._drop_to)
+            os.chown(evidence, account.pw_uid, account.pw_gid)
+
+    def _send(self, line: bytes) -> None:
+        if self._process is None or self._process.stdin is None or self._killed:
+            raise HostDied("the runner host does not run")
+        try:
+            view = memoryview(line)
+            while view:
+                view = view[self._process.stdin.write(view) or 0 :]
+        except (BrokenPipeError, ValueError) as error:
+            self.kill()
+            raise HostDied("the runner host had ended") from error
+
+    def _reply(self, until: float) -> HostReply:
+        assert self._talk is not None  # noqa: S101 - _send has refused already where the host was not started
+        try:
+            line = self._talk.next(until)
+            if line is not None:
+                return HostReply.model_validate_json(line)
+        except TimeoutError as late:
+            self.kill()
+            raise DeadlinePassed("the call had not answered at its deadline; its processes were killed") from late
+        except (ValidationError, OverflowError) as error:
+            self.kill()
+            raise HostDied("the runner host said something that is no reply") from error
+        self.kill()
+        raise HostDied("the runner host ended before it answered")
+
+
+class Lines:
+    """Lines from a pipe, each waited for until a moment."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._rest = b""
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(descriptor, selectors.EVENT_READ)
+
+    def next(self, until: float) -> bytes | None:
+        """The next line, or None at the end. Raises TimeoutError at `until` (monotonic), OverflowError if too long."""
+        searched = 0
+        while (end := self._rest.find(b"\n", searched)) < 0:
+            searched = len(self._rest)
+            if searched > LONGEST_LINE:
+                raise OverflowError("the line is too long")
+            # A moment in the past still looks once: an answer that lies ready is not thrown away.
+            if not self._selector.select(max(0.0, until - time.monotonic())):
+                raise TimeoutError
+            chunk = os.read(self._descriptor, 65_536)
+            if not chunk:
+                return None
+            self._rest += chunk
+        line, self._rest = self._rest[:end], self._rest[end + 1 :]
+        return line
+
+
+class _Tail(threading.Thread):
+    """Reads what a host writes to its real stderr and keeps the end of it, for the message when it does not start.
+
+    It is not passed on: it may hold values that only the host can mask.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._read_end, self.write_end = os.pipe()
+        self._kept = b""
+
+    def begin(self) -> None:
+        """Start reading."""
+        self.start()
+
+    def run(self) -> None:
+        """Read until every process that has the other end is gone."""
+        with os.fdopen(self._read_end, "rb", buffering=0) as source:
+            while chunk := source.read(65_536):
+                self._kept = (self._kept + chunk)[-2_000:]
+
+    def text(self) -> str:
+        """The last lines, once the host has ended."""
+        self.join(1.0)
+        lines = self._kept.decode(errors="replace").strip().splitlines()
+        return plain(lines[-1] if lines else "")
+
+
+def inherited() -> dict[str, str]:
+    """This process's environment without the application's own settings: a driver needs no database of ours."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("WISSEL_") or name.startswith(_OWN_SETTINGS)
+    }
+
+
+def _account(user: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(user)
+    except KeyError:
+        raise HostRefused(f"there is no user '{user}' on this machine to run the runner host as") from None

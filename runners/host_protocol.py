@@ -1,0 +1,86 @@
+"""What a worker and its runner host say to each other: one JSON object a line, over the host's stdin and stdout."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from runners.contract import Frozen, Observation, Outcome, Preview, SitePolicy
+
+LONGEST_LINE = 8 * 1024 * 1024
+"""Bytes; a longer request or reply ends the conversation."""
+
+
+class Call(StrEnum):
+    """What is asked of a runner."""
+
+    RUN = "run"
+    OBSERVE = "observe"
+    UNDO = "undo"
+    PREVIEW = "preview"
+
+
+class ErrorKind(StrEnum):
+    """Why a call gave no answer of the kind that was asked for."""
+
+    REQUEST_INVALID = "request invalid"
+    RUNNER_UNKNOWN = "runner unknown"
+    PARAMS_INVALID = "params invalid"
+    RUNNER_RAISED = "runner raised"
+    NONSENSE = "nonsense"
+
+
+class HostRequest(Frozen):
+    """One call of one runner; `id` comes back in everything that is said about it."""
+
+    id: str
+    call: Call
+    runner: str
+    params: Mapping[str, Any] = Field(default_factory=dict)
+    effect_key: str
+    fencing_token: int
+    deadline: datetime
+    evidence: str
+    """Path of an existing empty folder."""
+    policy: SitePolicy = SitePolicy()
+
+
+class Progress(Frozen):
+    """How far a long step is."""
+
+    done: int
+    total: int
+    text: str
+
+
+class HostError(Frozen):
+    """A call that gave no outcome; the step it belongs to is *unknown*."""
+
+    kind: ErrorKind
+    message: str
+
+
+class HostReply(Frozen):
+    """One line from the host. Exactly one field beside `id` is set; all but `progress` and `log` end the call."""
+
+    id: str
+    progress: Progress | None = None
+    log: str | None = None
+    outcome: Outcome | None = None
+    observation: Observation | None = None
+    preview: Preview | None = None
+    error: HostError | None = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> "HostReply":
+        said = [name for name in type(self).model_fields if name != "id" and getattr(self, name) is not None]
+        if len(said) != 1:
+            raise ValueError(f"a reply says one thing, this one says {said or 'nothing'}")
+        return self
+
+    @property
+    def final(self) -> bool:
+        """Whether this ends the call."""
+        return self.progress is None and self.log is None

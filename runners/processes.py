@@ -1,0 +1,61 @@
+"""Ends whole trees of processes, those included that left the process group of whoever started them."""
+
+import os
+import signal
+from collections import defaultdict
+from contextlib import suppress
+from pathlib import Path
+
+
+def descendants(root: int) -> list[int]:
+    """All living children of `root`, their children and so on, the nearest first; empty where /proc is missing."""
+    children: dict[int, list[int]] = defaultdict(list)
+    for folder in Path("/proc").glob("[0-9]*"):
+        parent = _parent(folder / "stat")
+        if parent is not None:
+            children[parent].append(int(folder.name))
+    found: list[int] = []
+    queue = [root]
+    while queue:
+        below = children.get(queue.pop(0), [])
+        found += below
+        queue += below
+    return found
+
+
+def kill_tree(root: int) -> None:
+    """SIGKILL `root`, its process group where it leads one, and every descendant.
+
+    The tree is stopped first, so that it cannot start something new while it is being counted. Descendants that
+    were adopted by another process (a daemon that forked twice) can only be found through the process group.
+    """
+    _send(root, signal.SIGSTOP)
+    doomed = descendants(root)
+    for pid in doomed:
+        _send(pid, signal.SIGSTOP)
+    doomed = sorted({*doomed, *descendants(root)})
+    with suppress(ProcessLookupError, PermissionError):
+        if os.getpgid(root) == root:
+            os.killpg(root, signal.SIGKILL)
+    for pid in [*doomed, root]:
+        _send(pid, signal.SIGKILL)
+
+
+def _parent(stat: Path) -> int | None:
+    try:
+        # The second field is the program's name in brackets and may itself hold spaces and brackets.
+        return int(stat.read_text(errors="replace").rpartition(")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def end_with_children() -> None:
+    """SIGKILL everything below this process, its process group and with that itself; does not return."""
+    for pid in descendants(os.getpid()):
+        _send(pid, signal.SIGKILL)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
