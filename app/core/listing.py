@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from fastapi import Request, Response
 from pydantic import ConfigDict, Field
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlmodel import Session
 
 from app.core.errors import FieldError, InvalidInput
@@ -14,6 +14,8 @@ from app.core.messages import say
 from app.core.shapes import Shape
 
 Item = TypeVar("Item")
+Column = Any
+"""A mapped column, as ``col(Table.field)`` gives it; SQLAlchemy has no one public type for these."""
 LARGEST_PAGE = 100
 
 
@@ -44,7 +46,7 @@ class Page(Shape, Generic[Item]):
     page_size: int
 
 
-def ordering(sort: str | None, sortable: Mapping[str, ColumnElement[Any]], default: str) -> list[ColumnElement[Any]]:
+def ordering(sort: str | None, sortable: Mapping[str, Column], default: str) -> list[ColumnElement[Any]]:
     """The ORDER BY of a ``sort`` text; an unknown field is refused with the known ones."""
     columns: list[ColumnElement[Any]] = []
     for part in (sort or default).split(","):
@@ -56,20 +58,20 @@ def ordering(sort: str | None, sortable: Mapping[str, ColumnElement[Any]], defau
     return columns
 
 
-def searching(q: str | None, searched: Sequence[ColumnElement[Any]]) -> list[ColumnElement[bool]]:
+def searching(q: str | None, searched: Sequence[Column]) -> list[ColumnElement[bool]]:
     """Conditions that each word of `q` occurs in one of the columns, whatever its case."""
     return [or_(*(column.icontains(word, autoescape=True) for column in searched)) for word in (q or "").split()]
 
 
 def paged(
     session: Session,
-    statement: Select[Any],
+    statement: Any,
     query: ListQuery,
     *,
-    sortable: Mapping[str, ColumnElement[Any]],
-    searched: Sequence[ColumnElement[Any]] = (),
+    sortable: Mapping[str, Column],
+    searched: Sequence[Column] = (),
     default: str,
-    tie: ColumnElement[Any],
+    tie: Column,
 ) -> tuple[list[Any], int]:
     """Rows of one page and the total number; `tie` (the id) makes the order of equal rows stable."""
     statement = statement.where(*searching(query.q, searched))

@@ -1,0 +1,196 @@
+"""Renders every error once: as problem+json (RFC 9457) on the API, as a page elsewhere."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import iter_route_contexts
+from sqlalchemy.exc import DBAPIError, OperationalError
+from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
+
+from app.core.errors import FieldError, InvalidInput, Problem, Unavailable
+from app.core.messages import Message, say
+
+log = structlog.get_logger()
+MEDIA_TYPE = "application/problem+json"
+ErrorPage = Callable[[Request, Problem], Response]
+
+
+class NoSuchPage(Problem):
+    """Nothing lives at this address."""
+
+    status = 404
+    code = "not-found"
+    title = "Not found"
+
+
+class WrongMethod(Problem):
+    """The address exists, but not for this method."""
+
+    status = 405
+    code = "method-not-allowed"
+    title = "Method not allowed"
+
+
+class OurFault(Problem):
+    """A bug on our side; the details are in the log, never in the answer."""
+
+    status = 500
+    code = "internal-error"
+    title = "Something went wrong on our side"
+
+
+class Refused(Problem):
+    """A request that the server refuses before any use case sees it."""
+
+    code = "bad-request"
+
+
+def _text(message: Message | str) -> str:
+    return str(message)
+
+
+def problem_body(problem: Problem, *, instance: str) -> dict[str, Any]:
+    """The problem document."""
+    body: dict[str, Any] = {
+        "type": f"https://wissel.example/problems/{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": _text(problem.detail),
+        "instance": instance,
+        "code": problem.code,
+    }
+    if problem.errors:
+        body["errors"] = [
+            {"field": each.field, "code": each.code, "reason": _text(each.reason)} for each in problem.errors
+        ]
+    return body | problem.extra
+
+
+def problem_response(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+    """The problem as JSON."""
+    body = problem_body(problem, instance=request.url.path)
+    return JSONResponse(body, problem.status, headers, media_type=MEDIA_TYPE)
+
+
+def invalid_input(error: RequestValidationError) -> InvalidInput:
+    """All fields that are wrong, at once; the value itself is not repeated, it may be a secret."""
+    found = [
+        FieldError(
+            ".".join(str(part) for part in each["loc"] if part not in {"body"}) or "body",
+            str(each["type"]).replace("_", "-"),
+            str(each["msg"]).removeprefix("Value error, "),
+        )
+        for each in error.errors()
+    ]
+    return InvalidInput(say("{count} fields are not right. Nothing was saved.", count=len(found)), errors=found)
+
+
+def methods_at(app: FastAPI, path: str) -> list[str]:
+    """All methods that some route accepts at `path`, with HEAD wherever there is GET."""
+    found: set[str] = set()
+    for route in iter_route_contexts(app.routes):
+        if route.path and route.methods and compile_path(route.path)[0].match(path):
+            found |= set(route.methods)
+    return sorted(found | ({"HEAD"} if "GET" in found else set()))
+
+
+def add_handlers(app: FastAPI, page: ErrorPage) -> None:
+    """Install the handlers; `page` renders a problem for a person."""
+
+    def answer(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
+        if request.url.path.startswith("/api/"):
+            return problem_response(request, problem, headers)
+        response = page(request, problem)
+        response.headers.update(headers or {})
+        return response
+
+    async def on_problem(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)  # noqa: S101
+        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+        if error.status in {429, 503}:
+            headers["Retry-After"] = "5"
+        return answer(request, error, headers)
+
+    async def on_invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101
+        return answer(request, invalid_input(error))
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101
+        if error.status_code == 404:
+            return answer(request, NoSuchPage(say("Nothing lives at this address.")))
+        if error.status_code == 405:
+            methods = methods_at(app, request.url.path)
+            detail = say("This address accepts: {methods}.", methods=", ".join(methods))
+            return answer(request, WrongMethod(detail), {"Allow": ", ".join(methods)})
+        problem = Refused(str(error.detail))
+        problem.status = error.status_code  # type: ignore[misc]
+        return answer(request, problem, dict(error.headers or {}))
+
+    async def on_database(request: Request, error: Exception) -> Response:
+        log.error("database unavailable", error=str(error).splitlines()[0], path=request.url.path)
+        gone = Unavailable(say("The database cannot be reached now. Try again in a few seconds."))
+        return answer(request, gone, {"Retry-After": "5"})
+
+    async def on_bug(request: Request, error: Exception) -> Response:
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            return await on_database(request, error)
+        log.error("unexpected error", path=request.url.path, exc_info=error)
+        return answer(request, OurFault(say("Something went wrong on our side. It is in the log; try again.")))
+
+    handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+        Problem: on_problem,
+        RequestValidationError: on_invalid,
+        HTTPException: on_http,
+        OperationalError: on_database,
+        Exception: on_bug,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+
+
+def parsed(body: bytes) -> Any:
+    """JSON as RFC 8259 and I-JSON mean it: no duplicate keys, NaN, endless numbers or lone surrogates.
+
+    Raises `Refused` with a code that says which.
+    """
+    try:
+        value = json.loads(
+            body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
+        )
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeError as error:
+        raise Refused(say("The body is not valid UTF-8 text, or holds half a character.")) from error
+    except RecursionError as error:
+        raise Refused(say("The body is nested too deeply.")) from error
+    except json.JSONDecodeError as error:
+        raise Refused(say("The body is not JSON: {reason}.", reason=f"{error.msg}, line {error.lineno}")) from error
+    if "\\u0000" in body.decode("utf-8"):
+        raise Refused(say("Text must not contain NUL characters."))
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Refused(say("The key '{name}' stands twice in one object.", name=twice))
+    return result
+
+
+def _no_constant(name: str) -> Any:
+    raise Refused(say("{name} is not a number in JSON.", name=name))
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in {float("inf"), float("-inf")}:
+        raise Refused(say("The number {text} is too large.", text=text[:40]))
+    return value
