@@ -127,9 +127,10 @@ class Supervisor:
         return self
 
     def _reap(self) -> None:
-        """Take note of the end of servers that we adopted: a dead postmaster that nobody waits for counts as running."""
+        """Take note of adopted servers' ends: a dead postmaster that nobody waited for counts as running."""
         while not self._stopped.wait(0.1):
-            reap(lambda one: one.name == "postgres")
+            # No other children: somebody else may be waiting for those.
+            reap(lambda name: name == "postgres")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -179,7 +180,7 @@ class Supervisor:
         sweep(self.folder, self.mark, root=os.getpid(), spare={self._watchdog.pid} if self._watchdog else set())
         self._dismiss_watchdog()
         self._stopped.set()
-        reap(lambda one: True)
+        reap(bool)
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
@@ -233,10 +234,10 @@ def processes() -> list[Seen]:
     return found
 
 
-def reap(which: Callable[[Seen], bool]) -> None:
-    """Wait for those of our children, born or adopted, that ended and that `which` accepts."""
+def reap(which: Callable[[str], bool]) -> None:
+    """Wait for those of our children, born or adopted, that ended and whose name `which` accepts."""
     for one in processes():
-        if one.parent == os.getpid() and one.state == "Z" and which(one):
+        if one.parent == os.getpid() and one.state == "Z" and which(one.name):
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(one.pid, os.WNOHANG)
 
