@@ -1,0 +1,112 @@
+"""Words and shapes of a drill's planning: schedule, windows, approval policy, and which moments fall when."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.core.shapes import Duration, Line, Name, Shape
+
+
+class Attendance(StrEnum):
+    """Whether people answer during the run, or everything was answered beforehand."""
+
+    ATTENDED = "attended"
+    UNATTENDED = "unattended"
+
+
+class MomentState(StrEnum):
+    """What came of a moment."""
+
+    PLANNED = "planned"
+    SKIPPED = "skipped"
+    MISSED = "missed"
+
+
+class Trigger(StrEnum):
+    """Who made the moment."""
+
+    SCHEDULE = "schedule"
+    PERSON = "person"
+
+
+class Direction(StrEnum):
+    """Away from the primary side, or back to it."""
+
+    OVER = "over"
+    BACK = "back"
+
+
+Cron = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[0-9a-z,*/ -]+$")]
+
+
+class OnceAt(Shape):
+    """One moment: local wall time in a zone."""
+
+    kind: Literal["once"] = "once"
+    at: datetime
+    """Without offset: wall time in `timeZone`; with an offset it must agree with that zone."""
+    time_zone: Name = "Europe/Amsterdam"
+
+
+class Recurring(Shape):
+    """Moments by the fields of a cron trigger; what is left out above the smallest given field means every one."""
+
+    kind: Literal["recurring"] = "recurring"
+    year: Cron | None = None
+    month: Cron | None = None
+    day: Cron | None = None
+    """Day of the month, or ``1st sun``, ``last fri``, ``last``."""
+    day_of_week: Cron | None = None
+    hour: Cron = "0"
+    minute: Cron = "0"
+    second: Cron = "0"
+    time_zone: Name = "Europe/Amsterdam"
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+Schedule = Annotated[OnceAt | Recurring, Field(discriminator="kind")]
+
+
+class Window(Shape):
+    """Days and hours (local) in which a drill may be started."""
+
+    days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] = Field(min_length=1, max_length=7)
+    starts: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+    ends: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+
+
+class ApprovalPolicy(Shape):
+    """How many other people must approve, and for how long an approval holds."""
+
+    needed: int = Field(default=2, ge=1, le=10)
+    process_owner: bool = True
+    """Whether the process owner of the service must be one of them (BIO2 8.31.01)."""
+    valid_for: Duration = 14 * 86400
+
+
+class Objective(Shape):
+    """What the drill wants to see, with a measure where there is one."""
+
+    text: Name
+    measure: Line = ""
+    target: float | None = None
+    unit: Line = ""
+
+
+class Participant(Shape):
+    """A person and the role played in this drill."""
+
+    person_id: str = Field(max_length=36)
+    role: Name
+
+
+class Limits(Shape):
+    """How far it may go: whom it may touch, the word that stops it, and the longest time."""
+
+    blast_radius: Line = ""
+    stop_word: Line = ""
+    latest_end: Duration | None = None
+    """Seconds after the start."""
