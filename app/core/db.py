@@ -66,7 +66,7 @@ class Database:
             session.rollback()
             raise
         finally:
-            waiting: list[Callable[[], None]] = session.info.pop(_AFTER_COMMIT, [])
+            waiting = committed(session)
             session.close()
         for call in waiting:
             call()
@@ -79,6 +79,12 @@ class Database:
 def after_commit(session: Session, call: Callable[[], None]) -> None:
     """Run `call` once the transaction of `session` has been committed; never if it was rolled back."""
     session.info.setdefault(_AFTER_COMMIT, []).append(call)
+
+
+def committed(session: Session) -> list[Callable[[], None]]:
+    """Take what waits for the commit of `session`, for a caller that commits by other means than `Database`."""
+    waiting: list[Callable[[], None]] = session.info.pop(_AFTER_COMMIT, [])
+    return waiting
 
 
 def _session(request: Request) -> Iterator[Session]:

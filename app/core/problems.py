@@ -18,6 +18,7 @@ from app.core.messages import Message, say
 
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER = "5"
 ErrorPage = Callable[[Request, Problem], Response]
 
 
@@ -100,59 +101,62 @@ def methods_at(app: FastAPI, path: str) -> list[str]:
     return sorted(found | ({"HEAD"} if "GET" in found else set()))
 
 
-def add_handlers(app: FastAPI, page: ErrorPage) -> None:
-    """Install the handlers; `page` renders a problem for a person."""
+class Handlers:
+    """Answers errors: as problem+json on the API, by `page` for a person."""
 
-    def answer(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
+    def __init__(self, app: FastAPI, page: ErrorPage) -> None:
+        self._app, self._page = app, page
+
+    def install(self) -> None:
+        """Register one handler per kind of error."""
+        handlers: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
+            Problem: self._problem,
+            RequestValidationError: self._invalid,
+            HTTPException: self._http,
+            OperationalError: self._database,
+            Exception: self._bug,
+        }
+        for kind, handler in handlers.items():
+            self._app.add_exception_handler(kind, handler)
+
+    def _answer(self, request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
         if request.url.path.startswith("/api/"):
             return problem_response(request, problem, headers)
-        response = page(request, problem)
+        response = self._page(request, problem)
         response.headers.update(headers or {})
         return response
 
-    async def on_problem(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Problem)  # noqa: S101
-        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
-        if error.status in {429, 503}:
-            headers["Retry-After"] = "5"
-        return answer(request, error, headers)
+    async def _problem(self, request: Request, problem: Problem) -> Response:
+        headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
+        if problem.status in {429, 503}:
+            headers["Retry-After"] = RETRY_AFTER
+        return self._answer(request, problem, headers)
 
-    async def on_invalid(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)  # noqa: S101
-        return answer(request, invalid_input(error))
+    async def _invalid(self, request: Request, error: RequestValidationError) -> Response:
+        return self._answer(request, invalid_input(error))
 
-    async def on_http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)  # noqa: S101
+    async def _http(self, request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:
-            return answer(request, NoSuchPage(say("Nothing lives at this address.")))
+            return self._answer(request, NoSuchPage(say("Nothing lives at this address.")))
         if error.status_code == 405:
-            methods = methods_at(app, request.url.path)
-            detail = say("This address accepts: {methods}.", methods=", ".join(methods))
-            return answer(request, WrongMethod(detail), {"Allow": ", ".join(methods)})
+            methods = ", ".join(methods_at(self._app, request.url.path))
+            return self._answer(
+                request, WrongMethod(say("This address accepts: {methods}.", methods=methods)), {"Allow": methods}
+            )
         problem = Refused(str(error.detail))
         problem.status = error.status_code  # type: ignore[misc]
-        return answer(request, problem, dict(error.headers or {}))
+        return self._answer(request, problem, dict(error.headers or {}))
 
-    async def on_database(request: Request, error: Exception) -> Response:
+    async def _database(self, request: Request, error: DBAPIError) -> Response:
         log.error("database unavailable", error=str(error).splitlines()[0], path=request.url.path)
         gone = Unavailable(say("The database cannot be reached now. Try again in a few seconds."))
-        return answer(request, gone, {"Retry-After": "5"})
+        return self._answer(request, gone, {"Retry-After": RETRY_AFTER})
 
-    async def on_bug(request: Request, error: Exception) -> Response:
+    async def _bug(self, request: Request, error: Exception) -> Response:
         if isinstance(error, DBAPIError) and error.connection_invalidated:
-            return await on_database(request, error)
+            return await self._database(request, error)
         log.error("unexpected error", path=request.url.path, exc_info=error)
-        return answer(request, OurFault(say("Something went wrong on our side. It is in the log; try again.")))
-
-    handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
-        Problem: on_problem,
-        RequestValidationError: on_invalid,
-        HTTPException: on_http,
-        OperationalError: on_database,
-        Exception: on_bug,
-    }
-    for kind, handler in handlers.items():
-        app.add_exception_handler(kind, handler)
+        return self._answer(request, OurFault(say("Something went wrong on our side. It is in the log; try again.")))
 
 
 def parsed(body: bytes) -> Any:
@@ -192,5 +196,5 @@ def _no_constant(name: str) -> Any:
 def _finite(text: str) -> float:
     value = float(text)
     if value in {float("inf"), float("-inf")}:
-        raise Refused(say("The number {text} is too large.", text=text[:40]))
+        raise Refused(say("The number {number} is too large.", number=text[:40]))
     return value

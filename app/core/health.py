@@ -1,0 +1,61 @@
+"""Whether the process lives, whether it can do its work, and figures for Prometheus."""
+
+from collections.abc import Callable
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from app.core.db import Database
+
+router = APIRouter(include_in_schema=False)
+
+
+def open_to_all(function: Callable[..., Response]) -> Callable[..., Response]:
+    """Mark an endpoint that everybody may call."""
+    function.action = None  # type: ignore[attr-defined]
+    return function
+
+
+@router.get("/healthz")
+@open_to_all
+def alive() -> Response:
+    """The process answers."""
+    return PlainTextResponse("ok")
+
+
+@router.get("/readyz")
+@open_to_all
+def ready(request: Request) -> Response:
+    """200 when the database answers, and the clock and worker of this process live; else 503 with what is wrong."""
+    wrong = {"database": _database_trouble(request.app.state.database)}
+    worker = request.app.state.worker
+    if worker is not None:
+        wrong |= worker.trouble()
+    found = {name: trouble or "ok" for name, trouble in wrong.items()}
+    return JSONResponse(found, 503 if any(wrong.values()) else 200)
+
+
+def _database_trouble(database: Database) -> str | None:
+    try:
+        with database.transaction(write=False) as session:
+            session.connection().execute(text("SELECT 1"))
+    except DBAPIError as error:
+        return f"the database does not answer: {str(error).splitlines()[0]}"
+    return None
+
+
+@router.get("/metrics")
+@open_to_all
+def metrics() -> Response:
+    """Figures in Prometheus' text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/.well-known/security.txt")
+@open_to_all
+def security_contact() -> Response:
+    """Where to report a weakness (RFC 9116)."""
+    return PlainTextResponse("Contact: mailto:security@wissel.example\nPreferred-Languages: nl, en\n")

@@ -1,0 +1,121 @@
+"""Puts the web application together: routers, error handlers, lifespan; nothing else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
+
+import app.access.api
+import app.access.pages
+import app.catalog.api
+import app.catalog.pages
+import app.drills.api
+import app.drills.pages
+import app.findings.api
+import app.findings.pages
+import app.plans.api
+import app.plans.pages
+import app.playbooks.api
+import app.reports.pages
+import app.runs.api
+import app.runs.pages
+from app.access.identity import Identity
+from app.core import health, openapi, web
+from app.core.db import Database
+from app.core.evidence import EvidenceStore
+from app.core.limits import RateLimit
+from app.core.problems import Handlers
+from app.core.settings import Settings
+from app.core.wire import Wire
+from app.worker import Worker
+from runners import registry
+from runners.contract import Registry
+
+ROUTERS = (
+    app.access.api.router,
+    app.catalog.api.router,
+    app.findings.api.router,
+    app.playbooks.api.router,
+    app.plans.api.router,
+    app.drills.api.router,
+    app.runs.api.router,
+    app.access.pages.router,
+    app.catalog.pages.router,
+    app.findings.pages.router,
+    app.plans.pages.router,
+    app.drills.pages.router,
+    app.runs.pages.router,
+    app.reports.pages.router,
+)
+
+
+class UndeclaredRoute(RuntimeError):
+    """A route does not say which permission it needs; the service does not start with it."""
+
+
+def create_app(
+    settings: Settings, *, database: Database | None = None, runners: Registry | None = None, work: bool = False
+) -> FastAPI:
+    """The web application; with `work` it also runs the clock and a worker, as ``wissel serve`` does."""
+    made = FastAPI(title="Wissel", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
+    made.router.redirect_slashes = False
+    made.state.settings = settings
+    made.state.database = database or Database(settings.url)
+    made.state.evidence = EvidenceStore(settings.evidence_dir)
+    made.state.registry = runners if runners is not None else registry.load()
+    made.state.sign_in_limit = RateLimit("20/minute")
+    made.state.worker = Worker(settings, made.state.database, made.state.registry) if work else None
+    for router in ROUTERS:
+        made.include_router(router)
+    made.include_router(health.router)
+    web.install(made, settings)
+    _publish_openapi(made)
+    Handlers(made, web.error_page).install()
+    made.add_middleware(Identity, database=made.state.database, settings=settings)
+    made.add_middleware(Wire)
+    refuse_undeclared(made)
+    return made
+
+
+@asynccontextmanager
+async def _lifespan(made: FastAPI) -> AsyncIterator[None]:
+    worker: Worker | None = made.state.worker
+    if worker is not None:
+        worker.start()
+    try:
+        yield
+    finally:
+        if worker is not None:
+            worker.stop()
+        made.state.database.dispose()
+
+
+def _publish_openapi(made: FastAPI) -> None:
+    settings: Settings = made.state.settings
+    address = settings.base_url or f"http://{settings.host}:{settings.port}"
+    published: dict[str, Any] = {}
+
+    def show() -> JSONResponse:
+        if not published:
+            published.update(openapi.document(made, address=address))
+        return JSONResponse(published, headers={"Access-Control-Allow-Origin": "*"})
+
+    show.action = None  # type: ignore[attr-defined]
+    made.add_api_route(openapi.PATH, show, include_in_schema=False, methods=["GET"])
+
+
+def refuse_undeclared(made: FastAPI) -> None:
+    """Deny by default: raise `UndeclaredRoute` for any API or page route without a declared permission."""
+    for route in iter_route_contexts(made.routes):
+        endpoint, dependant = route.endpoint, getattr(route, "dependant", None)
+        if dependant is None or hasattr(endpoint, "action"):
+            continue
+        if not _declares(dependant):
+            raise UndeclaredRoute(f"{sorted(route.methods or [])} {route.path} declares no permission")
+
+
+def _declares(dependant: Any) -> bool:
+    return hasattr(dependant.call, "action") or any(_declares(each) for each in dependant.dependencies)

@@ -1,0 +1,168 @@
+"""Does the body of one step attempt in a runner host: looks first where a crash demands it, and keeps the evidence."""
+
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from app.core import clock
+from app.core.db import Database
+from app.core.evidence import EvidenceStore
+from app.runs import steps
+from app.runs.hosts import Hosts
+from app.runs.rules import Do
+from app.runs.work import Owner, StoredFile, Work
+from runners.contract import Evidence, Observation, Outcome, SitePolicy, Text
+from runners.host_client import HostDied, HostRefused
+from runners.host_protocol import Call, HostReply, HostRequest, Progress
+
+log = structlog.get_logger()
+_CALLS = {Do.RUN: Call.RUN, Do.UNDO: Call.UNDO}
+
+
+@dataclass(frozen=True)
+class Performed:
+    """What came of a body: an outcome, or the reason why there is none (then the step is unknown)."""
+
+    outcome: Outcome | None
+    evidence: tuple[StoredFile, ...] = ()
+    error: Text | None = None
+
+
+@dataclass
+class Underway:
+    """A body at work, as the watchers see it."""
+
+    work: Work
+    lines: list[str]
+    progress: Progress | None = None
+
+
+class Performer:
+    """Calls runners in their hosts, one step attempt at a time per thread."""
+
+    def __init__(
+        self,
+        database: Database,
+        evidence: EvidenceStore,
+        hosts: Hosts,
+        owner: Owner,
+        scratch: Path,
+        policy: Callable[[], SitePolicy],
+    ) -> None:
+        self._database, self._evidence, self._hosts, self._owner = database, evidence, hosts, owner
+        self._scratch, self._policy = scratch, policy
+        self._underway: dict[str, Underway] = {}
+        self._lock = threading.Lock()
+
+    def underway(self) -> list[Underway]:
+        """The bodies at work now."""
+        with self._lock:
+            return list(self._underway.values())
+
+    def perform(self, work: Work) -> Performed:
+        """Carry it out. Never raises for what a runner or its host does: that is an error in the answer."""
+        folder = self._scratch / work.step_run_id / str(work.attempt)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        with self._lock:
+            self._underway[work.step_run_id] = Underway(work, [])
+        try:
+            return self._look_then_do(work, folder)
+        except HostRefused as refused:
+            return _unknown(f"De uitvoerder kon niet starten: {refused}", f"The runner host did not start: {refused}")
+        except HostDied as died:
+            return _unknown(
+                f"De uitvoerder stopte voordat er een uitkomst was ({died}). Onbekend is of de stap is gedaan.",
+                f"The runner ended before there was an outcome ({died}). Whether the step was done is unknown.",
+            )
+        finally:
+            self.flush(work.step_run_id)
+            with self._lock:
+                self._underway.pop(work.step_run_id, None)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def flush(self, step_run_id: str) -> None:
+        """Bring log lines and progress of a body at work into the step's row."""
+        with self._lock:
+            state = self._underway.get(step_run_id)
+            if state is None or not (state.lines or state.progress):
+                return
+            lines, progress, state.lines, state.progress = state.lines, state.progress, [], None
+        with self._database.transaction() as session:
+            told = progress.model_dump() if progress else None
+            steps.note(session, step_run_id, lines=lines, progress=told, now=clock.now())
+
+    def _look_then_do(self, work: Work, folder: Path) -> Performed:
+        if work.call is not Do.OBSERVE_FIRST:
+            return self._do(work, folder)
+        reply = self._call(work, Call.OBSERVE, work.observe_runner, work.observe_params, folder)
+        if reply.observation is None:
+            return _failed_call(reply)
+        return self._after_look(work, reply.observation, folder)
+
+    def _after_look(self, work: Work, observation: Observation, folder: Path) -> Performed:
+        with self._database.transaction() as session:
+            after = steps.observed(
+                session, work.step_run_id, work.attempt, observation, owner=self._owner, now=clock.now()
+            )
+        if after.work is None:
+            return Performed(None)  # adopted, or left to a person: the row says which, nothing is left to record
+        return self._do(after.work, folder)
+
+    def _do(self, work: Work, folder: Path) -> Performed:
+        reply = self._call(work, _CALLS[work.call], work.runner, work.params, folder)
+        if reply.outcome is None:
+            return _failed_call(reply)
+        return Performed(reply.outcome, self._stored(reply.outcome.evidence, folder))
+
+    def _call(self, work: Work, call: Call, runner: str, params: dict[str, object], folder: Path) -> HostReply:
+        host = self._hosts.take(work.run_id, work.step_run_id)
+        request = HostRequest(
+            id=f"{work.step_run_id}:{work.attempt}:{call}",
+            call=call,
+            runner=runner,
+            params=params,
+            effect_key=work.effect_key,
+            fencing_token=work.fencing_token,
+            deadline=work.deadline,
+            evidence=str(folder),
+            policy=self._policy(),
+        )
+        state = self._underway[work.step_run_id]
+        try:
+            return host.call(request, _keeps_progress(state), state.lines.append)
+        finally:
+            self._hosts.give_back(work.run_id, work.step_run_id)
+
+    def _stored(self, files: tuple[Evidence, ...], folder: Path) -> tuple[StoredFile, ...]:
+        stored = []
+        for each in files:
+            source = (folder / each.path).resolve()
+            if not source.is_relative_to(folder.resolve()) or not source.is_file():
+                log.warning("evidence outside its folder was left out", path=each.path)
+                continue
+            kept = self._evidence.put(source)
+            stored.append(StoredFile(kept.sha256, kept.size, each.media_type, each.title or each.path))
+        return tuple(stored)
+
+
+def _keeps_progress(state: Underway) -> Callable[[Progress], None]:
+    """Keeps the last progress that was told."""
+
+    def keep(progress: Progress) -> None:
+        state.progress = progress
+
+    return keep
+
+
+def _unknown(nl: str, en: str) -> Performed:
+    return Performed(None, error=Text(nl=nl, en=en))
+
+
+def _failed_call(reply: HostReply) -> Performed:
+    message = reply.error.message if reply.error else "no answer of the kind that was asked for"
+    return _unknown(f"De uitvoerder gaf geen uitkomst: {message}", f"The runner gave no outcome: {message}")

@@ -1,0 +1,16 @@
+"""Imports every domain's models, so that migrations and tests see all tables."""
+
+from sqlmodel import SQLModel
+
+import app.access.models
+import app.catalog.models
+import app.core.audit
+import app.core.columns
+import app.core.idempotency
+import app.drills.models
+import app.findings.models
+import app.plans.models
+import app.playbooks.models
+import app.runs.models  # noqa: F401
+
+METADATA = SQLModel.metadata

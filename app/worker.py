@@ -1,0 +1,221 @@
+"""A site's worker: the engine, the watchers around it and the clock; `wissel serve` runs one beside the web."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+from pydantic import ValidationError
+from ruamel.yaml import YAML, YAMLError
+from sqlalchemy.exc import DBAPIError
+
+from app.core import clock
+from app.core.db import Database
+from app.core.evidence import EvidenceStore
+from app.core.settings import Settings
+from app.runs import guards, leases, service, steps, wakeup
+from app.runs.engine import Engine, this_boot
+from app.runs.hosts import Hosts
+from app.runs.perform import Performer
+from runners.contract import Registry, SitePolicy
+
+log = structlog.get_logger()
+SWEEP_SECONDS = 1.0
+WATCH_SECONDS = 0.25
+"""How often running bodies are looked at: an abort must reach them within a second."""
+
+
+class PolicyRefused(RuntimeError):
+    """The site's policy file cannot be used; the worker does not start without knowing what it may touch."""
+
+
+def load_policy(path: Path | None) -> SitePolicy:
+    """The site's policy; without a file nothing outside may be touched by command, HTTP or plain connection."""
+    if path is None:
+        return SitePolicy()
+    try:
+        return SitePolicy.model_validate(YAML(typ="safe", pure=True).load(path.read_text("utf-8")) or {})
+    except (OSError, YAMLError, ValidationError) as error:
+        raise PolicyRefused(f"{path}: {error}") from error
+
+
+class Worker:
+    """Everything that runs beside the web: started once, stopped once."""
+
+    def __init__(self, settings: Settings, database: Database, registry: Registry) -> None:
+        self.settings, self.database, self.registry = settings, database, registry
+        self.boot = this_boot()
+        self.hosts = Hosts(settings.runner_user)
+        policy = load_policy(settings.site_policy)
+        scratch = settings.data_dir.absolute() / "scratch" / self.boot.id
+        self.performer = Performer(
+            database, EvidenceStore(settings.evidence_dir), self.hosts, self.boot.owner, scratch, lambda: policy
+        )
+        self.engine = Engine(settings, database, self.performer, self.boot)
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._scheduler = BackgroundScheduler(timezone="UTC")
+        self._looks = ThreadPoolExecutor(2, thread_name_prefix="guard")
+        self._looking: set[str] = set()
+        self._beaten = self._ticked = self._swept = time.monotonic()
+
+    def start(self) -> None:
+        """Take over what this host's dead processes held, then begin."""
+        self._beat()
+        self.engine.start()
+        self._take_over(_dead_pids(self.database))
+        wakeup.register(self._dispatch_run)
+        for name, every, body in (
+            ("lease", self.settings.lease_seconds / 5, self._beat),
+            ("watch", WATCH_SECONDS, self._watch),
+            ("sweep", SWEEP_SECONDS, self._sweep),
+        ):
+            thread = threading.Thread(target=self._repeat, args=(every, body), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        self._scheduler.add_job(
+            self._tick, "interval", seconds=self.settings.tick_seconds, max_instances=1, coalesce=True
+        )
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Stop within seconds: bodies at work are killed; their steps are taken over at the next start."""
+        self._stopping.set()
+        wakeup.register(None)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+        self._looks.shutdown(wait=False, cancel_futures=True)
+        self.hosts.kill_all()
+        for thread in self._threads:
+            thread.join(timeout=2)
+        self.engine.stop()
+        self.hosts.close()
+        with self.database.transaction() as session:
+            leases.end(session, self.boot.id, now=clock.now())
+
+    def trouble(self) -> dict[str, str | None]:
+        """What is wrong with clock, sweeper and lease; None where all is well."""
+        now = time.monotonic()
+        late = {
+            "clock": (self._ticked, max(5.0, 3 * self.settings.tick_seconds)),
+            "sweeper": (self._swept, 10.0),
+            "lease": (self._beaten, self.settings.lease_seconds),
+        }
+        found: dict[str, str | None] = {
+            name: f"has not run for {now - last:.0f} s" if now - last > limit else None
+            for name, (last, limit) in late.items()
+        }
+        if not self._scheduler.running:
+            found["clock"] = "the scheduler thread does not run"
+        return found
+
+    def _repeat(self, every: float, body: Callable[[], None]) -> None:
+        while not self._stopping.wait(every):
+            try:
+                body()
+            except DBAPIError as error:
+                log.warning("the database did not answer", thread=body.__name__, error=str(error).splitlines()[0])
+
+    def _beat(self) -> None:
+        now = clock.now()
+        lease = leases.WorkerLease(
+            boot_id=self.boot.id,
+            host=self.boot.host,
+            pid=self.boot.pid,
+            sites=",".join(sorted(self.settings.served_sites)),
+            started_at=now,
+            expires_at=now + timedelta(seconds=self.settings.lease_seconds),
+        )
+        try:
+            with self.database.transaction() as session:
+                alive = leases.beat(session, lease, now=now, seconds=self.settings.lease_seconds)
+        except DBAPIError:
+            self._fence_myself()
+            raise
+        if alive:
+            self._beaten = time.monotonic()
+        else:
+            self._fence_myself()
+
+    def _fence_myself(self) -> None:
+        """A worker that others may hold for dead must not act any more; the only executor has no others."""
+        silent = time.monotonic() - self._beaten
+        if not self.database.is_sqlite and silent > self.settings.lease_seconds * 2 / 3:
+            log.error("could not renew the lease: killing what runs", seconds=round(silent, 1))
+            self.hosts.kill_all()
+
+    def _watch(self) -> None:
+        for each in self.performer.underway():
+            self.performer.flush(each.work.step_run_id)
+        running = {each.work.step_run_id: each.work.run_id for each in self.performer.underway()}
+        if not running:
+            return
+        with self.database.transaction(write=False) as session:
+            unwanted = [step for step, run in running.items() if steps.abort_wanted(session, run)]
+        for step in unwanted:
+            self.hosts.kill(step)
+
+    def _sweep(self) -> None:
+        self._take_over([])
+        with self.database.transaction(write=False) as session:
+            ready = steps.ready_steps(session, None)
+            active = steps.active_runs(session)
+            looks = guards.due(session, self.engine.sites, now=clock.now())
+        for step in ready:
+            self.engine.dispatch(step)
+        for look in looks:
+            self._look(look)
+        self.hosts.close_runs(keep=active)
+        self._swept = time.monotonic()
+
+    def _take_over(self, dead_pids: list[int]) -> None:
+        now = clock.now()
+        with self.database.transaction() as session:
+            boots = leases.bury(session, now=now, host=self.boot.host, dead_pids=dead_pids)
+            taken = steps.take_over(session, boots, now=now) if boots else []
+        if boots:
+            self.engine.abandon(boots)
+        for step in taken:
+            self.engine.dispatch(step)
+
+    def _dispatch_run(self, run_id: str) -> None:
+        with self.database.transaction(write=False) as session:
+            ready = [step for step in steps.ready_steps(session, None) if step.run_id == run_id]
+        for step in ready:
+            self.engine.dispatch(step)
+
+    def _look(self, look: guards.GuardLook) -> None:
+        name = f"{look.run_id}:{look.guard_id}"
+        if name in self._looking:
+            return
+        self._looking.add(name)
+        self._looks.submit(self._look_now, name, look)
+
+    def _look_now(self, name: str, look: guards.GuardLook) -> None:
+        try:
+            outcome = self.performer.look(look)
+            with self.database.transaction() as session:
+                guards.seen(session, look.run_id, look.guard_id, outcome, now=clock.now())
+        finally:
+            self._looking.discard(name)
+
+    def _tick(self) -> None:
+        try:
+            service.tick(self.database, self.registry, now=clock.now())
+        except DBAPIError as error:
+            log.warning("the database did not answer", thread="clock", error=str(error).splitlines()[0])
+            return
+        self._ticked = time.monotonic()
+
+
+def _dead_pids(database: Database) -> list[int]:
+    """Processes of this host that have a lease and are no more."""
+    with database.transaction(write=False) as session:
+        ours = [row.pid for row in leases.living(session, now=clock.now()) if row.host == socket.gethostname()]
+    return [pid for pid in ours if pid != os.getpid() and not Path(f"/proc/{pid}").exists()]
