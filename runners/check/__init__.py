@@ -1,0 +1,1 @@
+"""Drivers that look from outside, as a user or another system would."""

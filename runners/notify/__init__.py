@@ -1,0 +1,1 @@
+"""Drivers that tell other systems what happened."""

@@ -1,0 +1,1 @@
+"""Drivers for a pair of PostgreSQL servers: measure, fence, promote, prove, and rejoin."""

@@ -1,0 +1,195 @@
+"""Reaches a PostgreSQL node on its own machine: its data directory, its processes and its own programs."""
+
+import os
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from runners.contract import Context, Node, Text
+
+POLL = 0.001
+"""Seconds between two looks; pg_ctl itself looks ten times a second, which would lengthen the outage."""
+SIGNAL = "standby.signal"
+RECORD = "wissel-fence.json"
+"""Left beside the fence: which canary was written last."""
+LOG = "wissel-start.log"
+
+
+class NoFolder(Exception):
+    """The data directory or the programs of the node cannot be used from here; nothing was looked at."""
+
+    def __init__(self, nl: str, en: str) -> None:
+        super().__init__(en)
+        self.text = Text(nl=nl, en=en)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The data directory of a node on this machine; acts as its owner where this process is root."""
+
+    path: Path
+    binaries: Path
+    uid: int
+    gid: int
+
+    def run(
+        self,
+        program: str,
+        *arguments: str,
+        seconds: float,
+        secrets: dict[str, str] | None = None,
+        tolerate: tuple[int, ...] = (0,),
+    ) -> str:
+        """Standard output of one of the server's own programs; raises `ProgramFailed` with what it said."""
+        argv = [str(self.binaries / program), *arguments]
+        # A clean environment: PGDATA, PGOPTIONS and the like of this process must not steer another server.
+        environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "HOME": str(self.path), **(secrets or {})}
+        drop = {"user": self.uid, "group": self.gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        try:
+            done = subprocess.run(  # type: ignore[call-overload]
+                argv, env=environment, cwd=self.path, capture_output=True, stdin=subprocess.DEVNULL,
+                timeout=max(seconds, 0.1), text=True, errors="replace", check=False, **drop,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ProgramFailed(program, type(error).__name__ + ": " + str(error)) from error
+        if done.returncode not in tolerate:
+            raise ProgramFailed(program, (done.stderr + done.stdout).strip() or f"exit status {done.returncode}")
+        return str(done.stdout)
+
+    def control(self, seconds: float = 5.0) -> dict[str, str]:
+        """What pg_controldata says, by its own labels."""
+        lines = (
+            line.partition(":") for line in self.run("pg_controldata", str(self.path), seconds=seconds).split("\n")
+        )
+        return {label.strip(): value.strip() for label, mark, value in lines if mark}
+
+    def processes(self) -> list[int]:
+        """Living processes of this server, a postmaster's orphans included: they work inside its data directory.
+
+        Where /proc is missing only the postmaster itself can be seen, through its pid file.
+        """
+        if not Path("/proc/self/cwd").exists():
+            pid = self.postmaster()
+            return [pid] if pid is not None and _alive(pid) else []
+        return [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if self._works_here(entry)]
+
+    def postmaster(self) -> int | None:
+        """The pid in postmaster.pid, living or not; None without one."""
+        try:
+            return int((self.path / "postmaster.pid").read_text().split("\n", 1)[0])
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def running(self) -> bool:
+        """Whether the postmaster lives."""
+        pid = self.postmaster()
+        return pid is not None and _alive(pid) and self._works_here(Path("/proc") / str(pid))
+
+    def may_look(self) -> bool:
+        """Whether this process may see what the owner's processes do."""
+        return os.geteuid() in (0, self.uid)
+
+    def write(self, name: str, content: str) -> None:
+        """Put a file into the data directory, whole or not at all, durable when this returns."""
+        fresh = self.path / (name + ".wissel-new")
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if os.geteuid() == 0:
+            os.chown(fresh, self.uid, self.gid)
+        fresh.replace(self.path / name)
+        self._sync()
+
+    def remove(self, name: str) -> None:
+        """Take a file out of the data directory, durably; no error where it is not there."""
+        (self.path / name).unlink(missing_ok=True)
+        self._sync()
+
+    def has(self, name: str) -> bool:
+        """Whether the file is in the data directory."""
+        return (self.path / name).exists()
+
+    def start(self, context: Context) -> None:
+        """Ask pg_ctl to start the server, without waiting; raises `ProgramFailed`."""
+        arguments = ("start", "-W", "-D", str(self.path), "-l", str(self.path / LOG))
+        self.run("pg_ctl", *arguments, seconds=context.remaining())
+
+    def stop(self, context: Context) -> bool:
+        """Stop the server in an orderly way (mode fast) and wait until no process is left; False if some stay."""
+        self.run("pg_ctl", "stop", "-m", "fast", "-W", "-D", str(self.path), seconds=context.remaining())
+        while self.postmaster() is not None and context.remaining() > MARGIN:
+            time.sleep(POLL)
+        while (left := self.processes()) and context.remaining() > MARGIN:
+            time.sleep(POLL)
+        return not left and self.postmaster() is None
+
+    def said(self) -> str:
+        """The last lines that the server wrote while we started it."""
+        try:
+            return "\n".join((self.path / LOG).read_text(errors="replace").splitlines()[-5:])[-600:]
+        except OSError:
+            return ""
+
+    def _works_here(self, entry: Path) -> bool:
+        try:
+            return Path(os.readlink(entry / "cwd")) == self.path and (entry / "stat").read_text().split()[2] != "Z"
+        except (OSError, IndexError):
+            return False
+
+    def _sync(self) -> None:
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+class ProgramFailed(Exception):
+    """One of PostgreSQL's programs did not do what was asked; the message holds what it said."""
+
+    def __init__(self, program: str, said: str) -> None:
+        super().__init__(f"{program}: {' '.join(said.split())[:500]}")
+
+
+MARGIN = 0.3
+"""Seconds kept before the deadline, to end with a reason and not be killed."""
+
+
+def folder(node: Node) -> Folder:
+    """The node's data directory and programs on this machine. Raises `NoFolder`."""
+    if node.data_directory is None:
+        raise NoFolder("De omgeving noemt geen datamap.", "The environment names no data directory.")
+    path = Path(node.data_directory).resolve()
+    try:
+        major = (path / "PG_VERSION").read_text().strip()
+        owner = path.stat()
+    except OSError as error:
+        why = type(error).__name__
+        nl = f"De datamap {path} is hier niet te lezen ({why})."
+        raise NoFolder(nl, f"The data directory {path} cannot be read here ({why}).") from error
+    return Folder(path, _binaries(node, major), owner.st_uid, owner.st_gid)
+
+
+def _binaries(node: Node, major: str) -> Path:
+    found = shutil.which("pg_ctl")
+    places = [Path(node.binaries)] if node.binaries else [Path(f"/usr/lib/postgresql/{major}/bin")]
+    if not node.binaries and found:
+        places.append(Path(found).parent)
+    for place in places:
+        if (place / "pg_ctl").is_file() and (place / "pg_controldata").is_file():
+            return place
+    where = ", ".join(map(str, places))
+    raise NoFolder(f"Geen pg_ctl gevonden in {where}.", f"No pg_ctl found in {where}.")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

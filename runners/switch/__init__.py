@@ -1,0 +1,1 @@
+"""Drivers that move users from one side to the other."""

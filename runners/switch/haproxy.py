@@ -1,0 +1,216 @@
+"""Moves users to one side by HAProxy's runtime socket, without a reload."""
+
+import re
+import socket
+import time
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from runners.contract import (
+    Context,
+    Effect,
+    EnvironmentPair,
+    Frozen,
+    Measurement,
+    Observation,
+    Outcome,
+    Preview,
+    Proxy,
+    Repeat,
+    Runner,
+    Seen,
+    Side,
+    Text,
+    failed,
+    passed,
+)
+from runners.looking import SIDE_NAMES
+
+MARGIN = 0.3
+POLL = 0.002
+ANSWER = 3.0
+"""Longest wait for one answer of the socket, in seconds."""
+LARGEST = 1_000_000
+RUNNING = "2"
+"""srv_op_state of a server that takes traffic (HAProxy management guide, show servers state)."""
+MAINTENANCE = 0x01
+OUT = 0x01 | 0x02 | 0x08 | 0x10 | 0x20
+"""Bits of srv_admin_state that keep users away; 0x04 only says that the configuration began with `disabled`."""
+_NAME = re.compile(r"[A-Za-z0-9_.:-]+")
+
+
+class HaproxyParams(Frozen):
+    """Sends all users to one side: the other server goes into maintenance, its sessions are ended.
+
+    Proves: HAProxy itself says that only this side's server takes traffic.
+    Cannot see: users who reach a side around HAProxy; and a restart of HAProxy forgets the move, unless it is
+    configured to load its server state. HAProxy cannot check a fencing token; the lease of the site's worker does.
+    Needs: a runtime socket of level admin that the worker may open, and one server line for each side.
+    Bad input: no proxy in the environment, an unknown backend or server, a socket without admin rights or without
+    an answer is *failed* with that reason, and users stay where they were.
+    """
+
+    pair: EnvironmentPair
+    to: Side
+
+
+class NoAnswer(Exception):
+    """The runtime socket could not be asked, or refused."""
+
+
+class _Server(NamedTuple):
+    operational: str
+    administrative: int
+
+
+class Haproxy(Runner):
+    """``switch.haproxy``: runtime API only; moves within milliseconds. Observable; the undo moves users back."""
+
+    name = "switch.haproxy"
+    Params = HaproxyParams
+    effect = Effect.CHANGES
+    repeat = Repeat.OBSERVABLE
+
+    def preview(self, params: HaproxyParams, context: Context) -> Preview:
+        """The commands, as they go over the socket."""
+        proxy, name = params.pair.proxy, SIDE_NAMES[params.to]
+        calls = tuple(f"{proxy.socket}: {line}" for line in _commands(proxy, params.to)) if proxy else ()
+        return Preview(
+            calls=calls,
+            changes=Text(nl=f"Stuurt alle gebruikers naar {name.nl}.", en=f"Sends all users to {name.en}."),
+            undo=Text(nl="Stuurt alle gebruikers terug.", en="Sends all users back."),
+        )
+
+    def observe(self, params: HaproxyParams, context: Context) -> Observation:
+        """Done when the wanted server takes traffic and the other one is in maintenance."""
+        if params.pair.proxy is None:
+            return Observation(seen=Seen.UNKNOWN, reason=_NO_PROXY)
+        try:
+            return _look(params.pair.proxy, params.to, context)
+        except NoAnswer as error:
+            return Observation(seen=Seen.UNKNOWN, reason=_unanswered(params.pair.proxy, error))
+
+    def run(self, params: HaproxyParams, context: Context) -> Outcome:
+        """Move users to `to` and wait until HAProxy says so."""
+        return _move(params, params.to, context)
+
+    def undo(self, params: HaproxyParams, context: Context) -> Outcome:
+        """Move users to the other side."""
+        return _move(params, params.to.other, context)
+
+
+def _move(params: HaproxyParams, to: Side, context: Context) -> Outcome:
+    proxy = params.pair.proxy
+    if proxy is None:
+        return failed(_NO_PROXY.nl, _NO_PROXY.en)
+    started = time.monotonic()
+    try:
+        _look(proxy, to, context)  # both servers must be known before the first is taken out
+        for line in _commands(proxy, to):
+            said = _ask(proxy, line, context)
+            # Older versions say nothing on success; anything said is a refusal, except that no session was open.
+            if said:
+                raise NoAnswer(f"'{line}': {said[:200]}")
+        seen = _look(proxy, to, context)
+        while seen.seen is not Seen.DONE and context.remaining() > MARGIN:
+            time.sleep(POLL)
+            seen = _look(proxy, to, context)
+    except NoAnswer as error:
+        text = _unanswered(proxy, error)
+        return failed(text.nl, text.en)
+    if seen.seen is not Seen.DONE:
+        return failed(seen.reason.nl, seen.reason.en)
+    took = Measurement(name="moved_ms", value=round((time.monotonic() - started) * 1000, 1), unit="ms")
+    return passed(seen.reason.nl, seen.reason.en, took, effective_at=datetime.now(UTC))
+
+
+def _commands(proxy: Proxy, to: Side) -> tuple[str, ...]:
+    new, old = f"{proxy.backend}/{proxy.server(to)}", f"{proxy.backend}/{proxy.server(to.other)}"
+    # The old one first: for some microseconds nobody serves, but never do both, which a single writer cannot bear.
+    return (
+        f"set server {old} state maint",
+        f"set server {new} state ready",
+        f"shutdown sessions server {old}",
+    )
+
+
+def _look(proxy: Proxy, to: Side, context: Context) -> Observation:
+    if not all(_NAME.fullmatch(name) for name in (proxy.backend, proxy.primary, proxy.fallback)):
+        raise NoAnswer("the name of the backend or of a server holds a character that HAProxy does not allow")
+    servers = _servers(proxy, context)
+    try:
+        new, old = servers[proxy.server(to)], servers[proxy.server(to.other)]
+    except KeyError as error:
+        raise NoAnswer(f"backend {proxy.backend} has no server {error}") from None
+    name = SIDE_NAMES[to]
+    if new.operational == RUNNING and not new.administrative & OUT and old.administrative & MAINTENANCE:
+        text = Text(nl=f"HAProxy stuurt alles naar {name.nl}.", en=f"HAProxy sends everything to {name.en}.")
+        return Observation(seen=Seen.DONE, reason=text)
+    if not new.administrative & OUT and old.administrative & MAINTENANCE:
+        nl = f"HAProxy stuurt naar {name.nl}, maar ziet daar geen werkende dienst."
+        text = Text(nl=nl, en=f"HAProxy sends to {name.en}, but sees no working service there.")
+        return Observation(seen=Seen.NOT_DONE, reason=text)
+    nl, en = f"HAProxy stuurt niet alles naar {name.nl}.", f"HAProxy does not send everything to {name.en}."
+    return Observation(seen=Seen.NOT_DONE, reason=Text(nl=nl, en=en))
+
+
+def _servers(proxy: Proxy, context: Context) -> dict[str, _Server]:
+    said = _ask(proxy, f"show servers state {proxy.backend}", context)
+    lines = said.split("\n")
+    header = next((line[2:].split() for line in lines if line.startswith("# ")), None)
+    if header is None:
+        raise NoAnswer(said[:200] or "an empty answer")
+    rows = [
+        dict(zip(header, line.split(), strict=False)) for line in lines if line and line[0].isdigit() and " " in line
+    ]
+    try:
+        return {row["srv_name"]: _Server(row["srv_op_state"], int(row["srv_admin_state"])) for row in rows}
+    except (KeyError, ValueError) as error:
+        raise NoAnswer(f"an answer that is not understood ({error})") from error
+
+
+def _ask(proxy: Proxy, line: str, context: Context) -> str:
+    """One command, one connection: the socket closes after its answer."""
+    until = time.monotonic() + min(ANSWER, max(0.05, context.remaining() - MARGIN))
+    try:
+        with _plug(proxy.socket, until) as plug:
+            plug.sendall(line.encode() + b"\n")
+            said = b""
+            while chunk := _receive(plug, until):
+                said += chunk
+                if len(said) > LARGEST:
+                    raise NoAnswer("an answer without end")
+    except OSError as error:
+        raise NoAnswer(str(error) or type(error).__name__) from error
+    return said.decode(errors="replace").strip()
+
+
+def _receive(plug: socket.socket, until: float) -> bytes:
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("no answer in time")
+    plug.settimeout(left)
+    return plug.recv(65536)
+
+
+def _plug(address: str, until: float) -> socket.socket:
+    left = max(0.05, until - time.monotonic())
+    host, mark, number = address.rpartition(":")
+    if mark and "/" not in address and number.isdigit():
+        return socket.create_connection((host.strip("[]"), int(number)), timeout=left)
+    plug = socket.socket(socket.AF_UNIX)
+    try:
+        plug.settimeout(left)
+        plug.connect(address)
+    except OSError:
+        plug.close()
+        raise
+    return plug
+
+
+def _unanswered(proxy: Proxy, error: NoAnswer) -> Text:
+    nl = f"HAProxy deed niet wat gevraagd werd via {proxy.socket}: {error}"
+    return Text(nl=nl, en=f"HAProxy did not do what was asked through {proxy.socket}: {error}")
+
+
+_NO_PROXY = Text(nl="De omgeving noemt geen HAProxy.", en="The environment names no HAProxy.")
