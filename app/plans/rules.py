@@ -1,169 +1,53 @@
 """The status of a claim and of a plan, computed from proofs, changes, findings and the clock; never typed in."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import assert_never
 
-TOLD_AT_MOST = 3
-"""Highest level of what was attested: done outside and told, not measured."""
-WITH_HELP_AT_MOST = 2
-"""Highest level where a claim asks *without the supplier* and the proof does not say yes."""
-MEASURED_FROM = 4
-"""From this level on a goal that was not measured leaves the proof inconclusive."""
+from app.plans.facts import (
+    Change,
+    Claim,
+    ClaimStatus,
+    Facts,
+    Finding,
+    FindingSeverity,
+    PlanFacts,
+    PlanStatus,
+    Proof,
+    Status,
+    Verdict,
+    WithoutSupplier,
+    Worth,
+)
+from app.plans.levels import Did, Level, Mode, Performance, Probe, proof_level
+from app.plans.worth import worth
 
-
-class Status(StrEnum):
-    """What a plan or claim is worth today."""
-
-    NO_PLAN = "no_plan"
-    DRAFT = "draft"
-    FAILED = "failed"
-    STALE = "stale"
-    OVERDUE = "overdue"
-    PARTIALLY_PROVEN = "partially_proven"
-    PROVEN = "proven"
-    PAPER_ONLY = "paper_only"
-    NEVER_TESTED = "never_tested"
-
-
-class Verdict(StrEnum):
-    """What a proof says of its claim."""
-
-    PASS = "pass"  # noqa: S105 – a verdict
-    PARTIAL = "partial"
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
-
-
-class WithoutSupplier(StrEnum):
-    """Whether a test was done without any help, account, site or network of the supplier."""
-
-    YES = "yes"
-    NO = "no"
-    UNKNOWN = "unknown"
-
-
-class FindingSeverity(StrEnum):
-    """How bad a finding is; only a high one caps a claim."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-
-
-@dataclass(frozen=True)
-class PlanFacts:
-    """What the status asks of the plan itself."""
-
-    exists: bool
-    approved: bool
-    """Whether a version is approved now; a draft of the next beside it changes nothing."""
-    major: int
-    """Major number of the approved version."""
-    first_due: datetime | None = None
-    """When the first test of its claims was to be done."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What an approved plan says it can do, and what must be shown for it; durations in seconds."""
-
-    key: str
-    """Stable over versions."""
-    min_level: int
-    valid_days: int
-    rto_s: int | None = None
-    rpo_s: int | None = None
-    min_hold_s: int | None = None
-    mbco: float | None = None
-    without_supplier: bool = False
-    objects: frozenset[str] = frozenset()
-    """Ids of the objects and contract measures that it rests on."""
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What one test showed of one claim; durations in milliseconds."""
-
-    claim: str
-    level: int
-    verdict: Verdict
-    at: datetime
-    plan_major: int
-    rto_ms: int | None = None
-    rpo_ms: int | None = None
-    hold_ms: int | None = None
-    mbco: float | None = None
-    without_supplier: WithoutSupplier = WithoutSupplier.UNKNOWN
-    mandatory_skipped: bool = False
-    simulated: bool = False
-    attested: bool = False
-
-
-@dataclass(frozen=True)
-class Change:
-    """A substantive change by a person or an import."""
-
-    at: datetime
-    objects: frozenset[str]
-    whole_plan: bool = False
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A finding about a claim, or about the whole plan where `claim` is None."""
-
-    claim: str | None
-    severity: FindingSeverity
-    opened: datetime
-    retested: datetime | None = None
-    """When a passing retest verified it. A residual-risk acceptance is no retest and is not asked for here."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Everything that a status follows from, the clock excepted."""
-
-    plan: PlanFacts
-    claims: Sequence[Claim]
-    proofs: Sequence[Proof] = ()
-    changes: Sequence[Change] = ()
-    findings: Sequence[Finding] = ()
-
-
-@dataclass(frozen=True)
-class Worth:
-    """A proof after what it counts for was decided: its level and verdict may be lower than what was recorded."""
-
-    proof: Proof
-    level: int
-    verdict: Verdict
-
-
-@dataclass(frozen=True)
-class ClaimStatus:
-    """Where a claim stands, and what that rests on."""
-
-    key: str
-    status: Status
-    until: datetime | None = None
-    """End of the proof; only where proven."""
-    overdue_since: datetime | None = None
-    """End of the last pass, once past; told beside any status."""
-    proof: Proof | None = None
-    """The proof that decided, None where there is none."""
-
-
-@dataclass(frozen=True)
-class PlanStatus:
-    """Where a plan stands, its claims in the order of the plan."""
-
-    status: Status
-    claims: tuple[ClaimStatus, ...] = ()
-    until: datetime | None = None
-    overdue_since: datetime | None = None
+__all__ = [
+    "Change",
+    "Claim",
+    "ClaimStatus",
+    "Did",
+    "Facts",
+    "Finding",
+    "FindingSeverity",
+    "Level",
+    "Mode",
+    "Performance",
+    "PlanFacts",
+    "PlanStatus",
+    "Probe",
+    "Proof",
+    "Status",
+    "Verdict",
+    "WithoutSupplier",
+    "Worth",
+    "changed_since",
+    "claim_status",
+    "plan_status",
+    "proof_level",
+    "standing_failure",
+    "summary",
+    "worth",
+]
 
 
 def plan_status(facts: Facts, *, now: datetime) -> PlanStatus:
@@ -283,58 +167,3 @@ def _expired(claim: Claim, worths: Sequence[Worth], *, now: datetime) -> datetim
         return None
     until = max(passes) + timedelta(days=claim.valid_days)
     return until if now >= until else None
-
-
-def worth(claim: Claim, proof: Proof) -> Worth:
-    """What `proof` counts for as proof of `claim`; a failure keeps the level it failed at."""
-    match proof.verdict:
-        case Verdict.INCONCLUSIVE:
-            return Worth(proof, proof.level, Verdict.INCONCLUSIVE)
-        case Verdict.FAIL:
-            return Worth(proof, proof.level, Verdict.INCONCLUSIVE if proof.simulated else Verdict.FAIL)
-        case Verdict.PARTIAL:
-            verdict = Verdict.INCONCLUSIVE if proof.simulated else Verdict.PARTIAL
-            return Worth(proof, _level(claim, proof), verdict)
-        case Verdict.PASS:
-            level = _level(claim, proof)
-            return Worth(proof, level, _pass_weighed(claim, proof, level))
-        case _:
-            assert_never(proof.verdict)
-
-
-def _level(claim: Claim, proof: Proof) -> int:
-    level = min(proof.level, 1) if proof.simulated else proof.level
-    if proof.attested:
-        level = min(level, TOLD_AT_MOST)
-    if claim.without_supplier and proof.without_supplier is not WithoutSupplier.YES:
-        level = min(level, WITH_HELP_AT_MOST)
-    return level
-
-
-def _pass_weighed(claim: Claim, proof: Proof, level: int) -> Verdict:
-    """A pass against what was skipped and against the goals; what is known to be too little outweighs the unmeasured."""
-    goals = _goals(claim, proof)
-    if proof.mandatory_skipped or any(met is False for met in goals):
-        return Verdict.PARTIAL
-    if level >= MEASURED_FROM and any(met is None for met in goals):
-        return Verdict.INCONCLUSIVE
-    return Verdict.PASS
-
-
-def _goals(claim: Claim, proof: Proof) -> list[bool | None]:
-    """Per goal of the claim: met, not met, or None where it was not measured."""
-
-    def at_most(goal: int | None, measured: int | None) -> bool | None:
-        return None if measured is None or goal is None else measured <= goal * 1000
-
-    def at_least(goal: float | None, measured: float | None) -> bool | None:
-        return None if measured is None or goal is None else measured >= goal
-
-    hold_goal = None if claim.min_hold_s is None else claim.min_hold_s * 1000
-    told = (
-        (claim.rto_s, at_most(claim.rto_s, proof.rto_ms)),
-        (claim.rpo_s, at_most(claim.rpo_s, proof.rpo_ms)),
-        (hold_goal, at_least(hold_goal, proof.hold_ms)),
-        (claim.mbco, at_least(claim.mbco, proof.mbco)),
-    )
-    return [met for goal, met in told if goal is not None]
