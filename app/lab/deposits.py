@@ -97,7 +97,7 @@ def _deposit(folder: Path, name: str, wheels: Sequence[str], now: datetime) -> D
     contents = _contents(wheels)
     contents["manifest.json"] = _manifest(contents, now)
     archive = folder / f"{name}.tar.gz"
-    archive.write_bytes(_packed(contents))
+    archive.write_bytes(_packed(contents, now))
     key = Ed25519PrivateKey.generate()
     signature = folder / f"{name}.sig"
     signature.write_bytes(key.sign(archive.read_bytes()))
@@ -142,11 +142,11 @@ def _manifest(contents: dict[str, bytes], now: datetime) -> bytes:
     return whole.model_dump_json(indent=2).encode()
 
 
-def _packed(contents: dict[str, bytes]) -> bytes:
+def _packed(contents: dict[str, bytes], now: datetime) -> bytes:
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path, data in sorted(contents.items()):
             member = tarfile.TarInfo(path)
-            member.size, member.mode = len(data), 0o644
+            member.size, member.mode, member.mtime = len(data), 0o644, int(now.timestamp())
             archive.addfile(member, io.BytesIO(data))
     return gzip.compress(plain.getvalue(), compresslevel=1, mtime=0)

@@ -25,13 +25,15 @@ import ctypes, os, sqlite3, ssl, sys
 import alembic, psycopg, pydantic, sqlalchemy
 import app.lab.haproxy, app.lab.postgres, runners.registry
 app.lab.postgres.binaries(), app.lab.haproxy.binary()
-for part in sys.argv[1:]:
+if not os.path.realpath(app.__file__).startswith(os.path.realpath(sys.argv[1]) + os.sep):
+    sys.exit("other code than ours: " + app.__file__)
+for part in sys.argv[2:]:
     for folder, _, files in os.walk(part, onerror=lambda error: sys.exit(str(error))):
         for name in files:
             if name.endswith((".py", ".yaml", ".html", ".css", ".js", ".mo")):
                 open(os.path.join(folder, name), "rb").close()
 """
-"""Run as the other user: does everything import, are the servers there, can each file of ours be read?"""
+"""Run as the other user: does our code import, are the servers there, can each file of ours be read?"""
 
 
 class NoGround(Exception):
@@ -151,7 +153,7 @@ def _checked(ground: Ground, code: Path, target: Path) -> Ground:
 def problem(ground: Ground, code: Path) -> str:
     """Why the user cannot run with this ground; empty if it can."""
     parts = [str(code / part) for part in PARTS]
-    return _try(ground.user, [str(ground.python), "-c", PROBE, *parts], ground.environment)
+    return _try(ground.user, [str(ground.python), "-c", PROBE, str(code), *parts], ground.environment)
 
 
 def _runs(python: Path, user: User) -> bool:

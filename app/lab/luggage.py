@@ -105,7 +105,8 @@ def carry_packages(base: Path, code: Path, target: Path) -> Path:
             # An editable install points to the checkout.
             (packages / paths.name).write_text(paths.read_text().replace(str(CHECKOUT), str(code)))
     if not (packages / "app").exists():
-        (packages / "wissel-ground.pth").write_text(f"{code}\n")
+        # Read before any other path file, so that no other checkout goes first.
+        (packages / "00-wissel.pth").write_text(f"{code}\n")
     share = Path(sys.prefix) / "share" / "wissel"
     if share.exists():
         bring(share, target / "share" / "wissel")
