@@ -177,7 +177,7 @@ class Worker:
     def _take_over(self, dead_pids: list[int]) -> None:
         now = clock.now()
         with self.database.transaction() as session:
-            boots = leases.bury(session, now=now, host=self.boot.host, dead_pids=dead_pids)
+            boots = leases.bury(session, now=now, host=self.boot.host, me=self.boot.id, dead_pids=dead_pids)
             taken = steps.take_over(session, boots, now=now) if boots else []
         if boots:
             self.engine.abandon(boots)
@@ -215,7 +215,7 @@ class Worker:
 
 
 def _dead_pids(database: Database) -> list[int]:
-    """Processes of this host that have a lease and are no more."""
+    """Processes of this host that have a lease and are no more; our own number counts, for it was a former life's."""
     with database.transaction(write=False) as session:
-        ours = [row.pid for row in leases.living(session, now=clock.now()) if row.host == socket.gethostname()]
-    return [pid for pid in ours if pid != os.getpid() and not Path(f"/proc/{pid}").exists()]
+        pids = {row.pid for row in leases.living(session, now=clock.now()) if row.host == socket.gethostname()}
+    return [pid for pid in pids if pid == os.getpid() or not Path(f"/proc/{pid}").exists()]

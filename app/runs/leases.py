@@ -43,11 +43,12 @@ def end(session: Session, boot_id: str, *, now: datetime) -> None:
         session.add(row)
 
 
-def bury(session: Session, *, now: datetime, host: str, dead_pids: Iterable[int] = ()) -> list[str]:
-    """Declare dead whose lease ran out, and this host's processes that are no more; their boot ids."""
+def bury(session: Session, *, now: datetime, host: str, me: str, dead_pids: Iterable[int] = ()) -> list[str]:
+    """Declare dead whose lease ran out, and this host's processes that are no more; their boot ids, never `me`."""
     gone = set(dead_pids)
     living = session.exec(select(WorkerLease).where(col(WorkerLease.ended_at).is_(None)).with_for_update()).all()
-    dead = [row for row in living if row.expires_at < now or (row.host == host and row.pid in gone)]
+    others = [row for row in living if row.boot_id != me]
+    dead = [row for row in others if row.expires_at < now or (row.host == host and row.pid in gone)]
     for row in dead:
         row.ended_at = now
         session.add(row)

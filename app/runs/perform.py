@@ -4,6 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -14,8 +15,8 @@ from app.core.evidence import EvidenceStore
 from app.runs import steps
 from app.runs.hosts import Hosts
 from app.runs.rules import Do
-from app.runs.work import Owner, StoredFile, Work
-from runners.contract import Evidence, Observation, Outcome, SitePolicy, Text
+from app.runs.work import GuardLook, Owner, StoredFile, Work
+from runners.contract import Evidence, Observation, Outcome, SitePolicy, Text, could_not_look
 from runners.host_client import HostDied, HostRefused
 from runners.host_protocol import Call, HostReply, HostRequest, Progress
 
@@ -84,6 +85,31 @@ class Performer:
             with self._lock:
                 self._underway.pop(work.step_run_id, None)
             shutil.rmtree(folder, ignore_errors=True)
+
+    def look(self, look: GuardLook) -> Outcome:
+        """One look of a guard; *unknown* where the host or the runner gave no outcome."""
+        name = f"guard:{look.run_id}:{look.guard_id}"
+        folder = self._scratch / "guards" / look.run_id / look.guard_id
+        folder.mkdir(parents=True, exist_ok=True)
+        request = HostRequest(
+            id=name,
+            call=Call.RUN,
+            runner=look.runner,
+            params=look.params,
+            effect_key=name,
+            fencing_token=0,
+            deadline=clock.now() + timedelta(seconds=look.timeout),
+            evidence=str(folder),
+            policy=self._policy(),
+        )
+        try:
+            reply = self._hosts.take(look.run_id, name).call(request)
+        except (HostDied, HostRefused) as error:
+            return could_not_look(f"Er kon niet worden gekeken: {error}", f"It was not possible to look: {error}")
+        finally:
+            self._hosts.give_back(look.run_id, name)
+            shutil.rmtree(folder, ignore_errors=True)
+        return reply.outcome or could_not_look("De kijker gaf geen uitkomst.", "The probe gave no outcome.")
 
     def flush(self, step_run_id: str) -> None:
         """Bring log lines and progress of a body at work into the step's row."""
