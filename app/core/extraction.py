@@ -56,8 +56,9 @@ def _titles(source: Path) -> Iterator[tuple[str, int]]:
         for line in node.body:
             target = line.target if isinstance(line, ast.AnnAssign) else getattr(line, "targets", [None])[0]
             value = getattr(line, "value", None)
-            if isinstance(target, ast.Name) and target.id == "title" and isinstance(value, ast.Constant):
-                yield str(value.value), line.lineno
+            text = value.value if isinstance(value, ast.Constant) else None
+            if isinstance(target, ast.Name) and target.id == "title" and isinstance(text, str):
+                yield text, line.lineno
 
 
 def stored(language: str) -> Catalog:
