@@ -1,0 +1,233 @@
+"""The command line `wissel`: thin, calls services for local matters and the API for the rest.
+
+Exit codes: 0 done, 1 it did not succeed, 2 wrong usage, 3 could not look, 4 not allowed.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from app.access import service as access
+from app.core import clock, migrations
+from app.core.db import Database
+from app.core.errors import Problem
+from app.core.settings import Settings
+from app.playbooks.check import check
+from app.remote import ApiRefused, Remote
+from runners import registry
+
+app = typer.Typer(no_args_is_help=True, help="Wissel proves that a fallback works.", pretty_exceptions_enable=False)
+admin = typer.Typer(no_args_is_help=True, help="First start and care.")
+drill = typer.Typer(no_args_is_help=True, help="Drills: list, show, plan, start now.")
+run = typer.Typer(no_args_is_help=True, help="Runs: list, show, and every command of the cockpit.")
+app.add_typer(admin, name="admin")
+app.add_typer(drill, name="drill")
+app.add_typer(run, name="run")
+out, err = Console(), Console(stderr=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the run.")]
+
+
+def _settings(**given: Any) -> Settings:
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        err.print(f"[red]A setting is wrong:[/red] {error}")
+        raise typer.Exit(2) from error
+
+
+def _show(value: Any, as_json: bool, columns: tuple[str, ...] = ()) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    elif isinstance(value, dict) and "items" in value:
+        table = Table(*columns)
+        for item in value["items"]:
+            table.add_row(*(_cell(item.get(name)) for name in columns))
+        out.print(table)
+    elif isinstance(value, dict):
+        table = Table(show_header=False)
+        for name, each in value.items():
+            table.add_row(name, _cell(each))
+        out.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; loopback by default.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 8000 by default.")] = None,
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="Only the web; workers run elsewhere.")] = False,
+) -> None:
+    """Run the web service with its clock and one worker."""
+    from app import serve as processes  # the web is only loaded where it is served
+
+    try:
+        processes.web(_settings(host=host, port=port), work=not no_worker)
+    except processes.RootRefused as refused:
+        err.print(f"[red]{refused}[/red]")
+        raise typer.Exit(1) from refused
+
+
+@app.command()
+def worker() -> None:
+    """Run the steps of this machine's sites (WISSEL_SITES), without the web."""
+    from app import serve as processes
+
+    try:
+        processes.worker(_settings())
+    except processes.RootRefused as refused:
+        err.print(f"[red]{refused}[/red]")
+        raise typer.Exit(1) from refused
+
+
+@app.command()
+def demo(
+    auto: Annotated[bool, typer.Option("--auto", help="Sign in as the four people and end by itself.")] = False,
+    data: Annotated[Path | None, typer.Option(help="Data folder; default a new one.")] = None,
+) -> None:
+    """Start real servers on this machine, load an example organisation and run six drills."""
+    from app.lab import demo as laboratory
+
+    raise typer.Exit(laboratory.run(auto=auto, folder=data))
+
+
+@app.command("check")
+def check_playbook(
+    playbooks: Annotated[list[Path], typer.Argument(help="Playbook files.")], as_json: AsJson = False
+) -> None:
+    """Validate playbooks: every mistake with file, line, step, field and what to do."""
+    runners = registry.load()
+    found = {str(path): check(path, runners) for path in playbooks}
+    if as_json:
+        plain = {name: [problem.as_dict() for problem in problems] for name, problems in found.items()}
+        sys.stdout.write(json.dumps(plain, ensure_ascii=False, indent=2) + "\n")
+    else:
+        for name, problems in found.items():
+            for problem in problems:
+                out.print(str(problem), soft_wrap=True, markup=False, highlight=False)
+            if not problems:
+                out.print(f"{name}: valid", highlight=False)
+    raise typer.Exit(1 if any(found.values()) else 0)
+
+
+@app.command()
+def status(
+    plan: Annotated[str | None, typer.Argument(help="A plan's reference; all plans without.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="A past date, YYYY-MM-DD or a full time.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What is proven: the status of one plan with its claims, or of all plans."""
+    if plan is None:
+        _show(Remote().get("/plans", pageSize=100), as_json, ("ref", "title", "kind", "status", "provenUntil"))
+    else:
+        _show(Remote().get(f"/plans/{plan}/status", asOf=as_of), as_json)
+
+
+@admin.command()
+def bootstrap(
+    name: Annotated[str, typer.Option(help="Name of the first administrator.")] = "Administrator",
+    email: Annotated[str, typer.Option(help="Their e-mail address.")] = "admin@localhost.local",
+    as_json: AsJson = False,
+) -> None:
+    """Make the first administrator and print their one-time sign-in link (30 minutes, works once)."""
+    settings = _settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.url)
+    migrations.upgrade(database)
+    with database.transaction() as session:
+        person, token, expires = access.bootstrap(session, name=name, email=email, now=clock.now())
+    base = (settings.base_url or f"http://{settings.host}:{settings.port}").rstrip("/")
+    told = {"person": person.ref, "token": token, "url": f"{base}/sign-in?token={token}"}
+    if as_json:
+        _show(told | {"expiresAt": expires.isoformat()}, as_json)
+    else:
+        out.print(f"Sign in once, before {expires:%H:%M} UTC:\n{told['url']}", soft_wrap=True, highlight=False)
+
+
+@drill.command("list")
+def list_drills(as_json: AsJson = False) -> None:
+    """All drills."""
+    _show(Remote().get("/drills", pageSize=100), as_json, ("ref", "title", "mode", "playbook", "nextMomentAt"))
+
+
+@drill.command("show")
+def show_drill(key: str, as_json: AsJson = False) -> None:
+    """One drill."""
+    _show(Remote().get(f"/drills/{key}"), as_json)
+
+
+@drill.command("plan")
+def plan_drill(file: Annotated[Path, typer.Argument(help="JSON as POST /drills takes it.")]) -> None:
+    """Plan a drill from a JSON file."""
+    try:
+        body = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        err.print(f"[red]{file}: {error}[/red]")
+        raise typer.Exit(2) from error
+    _show(Remote().post("/drills", body), as_json=True)
+
+
+@drill.command("start")
+def start_drill(key: str, as_json: AsJson = False) -> None:
+    """Start a run of this drill now."""
+    _show(Remote().post(f"/drills/{key}/runs"), as_json)
+
+
+@run.command("list")
+def list_runs(as_json: AsJson = False) -> None:
+    """All runs, newest first."""
+    columns = ("ref", "playbook", "mode", "state", "verdict", "startedAt")
+    _show(Remote().get("/runs", pageSize=100, sort="-plannedAt"), as_json, columns)
+
+
+@run.command("show")
+def show_run(key: str, as_json: AsJson = False) -> None:
+    """One run: its steps, clocks and what may be done now."""
+    _show(Remote().get(f"/runs/{key}"), as_json)
+
+
+@run.command("abort")
+def abort_run(key: str, reason: Reason = "") -> None:
+    """Stop: no new step, the running one is killed. Always possible."""
+    _show(Remote().post(f"/runs/{key}/cancellations", {"reason": reason}), as_json=False)
+
+
+@run.command("pause")
+def pause_run(key: str, reason: Reason = "") -> None:
+    """Begin no new step until it is resumed."""
+    _show(Remote().post(f"/runs/{key}/pauses", {"reason": reason}), as_json=False)
+
+
+@run.command("resume")
+def resume_run(key: str, reason: Reason = "") -> None:
+    """Go on."""
+    _show(Remote().post(f"/runs/{key}/resumptions", {"reason": reason}), as_json=False)
+
+
+@run.command("undo")
+def undo_run(key: str, reason: Reason = "") -> None:
+    """Take back what was changed, in reverse."""
+    _show(Remote().post(f"/runs/{key}/undos", {"reason": reason}), as_json=False)
+
+
+def main() -> None:
+    """Entry point: problems become one sentence and an exit code, never a trace."""
+    try:
+        app()
+    except ApiRefused as refused:
+        err.print(f"[red]{refused}[/red]", highlight=False)
+        sys.exit(refused.exit_code)
+    except (Problem, registry.RunnerRefused) as problem:
+        err.print(f"[red]{problem}[/red]", highlight=False)
+        sys.exit(1)
