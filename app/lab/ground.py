@@ -6,6 +6,7 @@ with mode 0700 is closed to it; then what is needed is brought along into the da
 where he is, and nothing is copied.
 """
 
+import contextlib
 import grp
 import os
 import pwd
@@ -18,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
-from app.lab.luggage import CHECKOUT, PARTS, carry_code, carry_packages, carry_python
+from app.lab.luggage import CHECKOUT, carry_code, carry_packages, carry_python, parts_here
 
 PROBE = """
 import ctypes, os, sqlite3, ssl, sys
@@ -91,9 +92,12 @@ def data_folder(requested: Path | None, *, now: datetime) -> Path:
         if folder.exists() and any(folder.iterdir()):
             raise NoGround(f"{folder} is not empty: name a new folder with --data, or empty this one")
         return _give(folder, user)
+    ours = Path.cwd() / "wissel-data"
     try:
-        return _give(Path.cwd() / "wissel-data" / f"demo-{now:%Y%m%d-%H%M%S}-{os.getpid()}", user)
+        return _give(ours / f"demo-{now:%Y%m%d-%H%M%S}-{os.getpid()}", user)
     except (NoGround, OSError):
+        with contextlib.suppress(OSError):
+            ours.rmdir()  # only where it is empty
         return _give(Path(tempfile.mkdtemp(prefix="wissel-demo-", dir="/var/tmp")), user)
 
 
@@ -152,7 +156,7 @@ def _checked(ground: Ground, code: Path, target: Path) -> Ground:
 
 def problem(ground: Ground, code: Path) -> str:
     """Why the user cannot run with this ground; empty if it can."""
-    parts = [str(code / part) for part in PARTS]
+    parts = [str(code / part) for part in parts_here()]
     return _try(ground.user, [str(ground.python), "-c", PROBE, str(code), *parts], ground.environment)
 
 
@@ -162,7 +166,7 @@ def _runs(python: Path, user: User) -> bool:
 
 def _code_is_readable(user: User) -> bool:
     shell = 'for part in "$@"; do test -z "$(find "$part" ! -readable -print -quit 2>&1)" || exit 1; done'
-    parts = [str(CHECKOUT / part) for part in PARTS]
+    parts = [str(CHECKOUT / part) for part in parts_here()]
     return not _try(user, ["/bin/sh", "-c", shell, "sh", *parts], {})
 
 

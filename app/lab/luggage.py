@@ -20,6 +20,11 @@ UNUSED = frozenset({"test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
+def parts_here() -> list[str]:
+    """Those of our folders that stand beside each other here."""
+    return [part for part in PARTS if (CHECKOUT / part).is_dir()]
+
+
 def bring(source: Path, target: Path, *, leave: Callable[[Path], bool] | None = None) -> None:
     """Link or copy a file, link or folder, readable for everyone; `leave` names what stays behind."""
     if source.is_symlink() and not source.resolve().is_relative_to(source.parent.resolve()):
@@ -84,7 +89,7 @@ def _look_beside_itself(interpreter: Path, places: set[Path]) -> None:
 def carry_code(target: Path) -> Path:
     """Bring the checkout's running parts along, as copies; their folder."""
     target.mkdir(mode=0o755)
-    for part in PARTS:
+    for part in parts_here():
         shutil.copytree(CHECKOUT / part, target / part, ignore=shutil.ignore_patterns("__pycache__"))
     for file in CHECKOUT.glob("[!.]*.*"):
         if file.is_file():
