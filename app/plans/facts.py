@@ -20,6 +20,51 @@ class Status(StrEnum):
     NEVER_TESTED = "never_tested"
 
 
+class PlanKind(StrEnum):
+    """What a plan is for."""
+
+    EXIT = "exit"
+    FALLBACK = "fallback"
+
+
+class ExitMode(StrEnum):
+    """Whether the supplier helps: a planned exit proves nothing for a stressed one."""
+
+    PLANNED = "planned"
+    STRESSED = "stressed"
+
+
+class VersionState(StrEnum):
+    """Where a version of a plan stands."""
+
+    DRAFT = "draft"
+    IN_REVIEW = "in_review"
+    APPROVED = "approved"
+    RETIRED = "retired"
+
+
+class ProofSource(StrEnum):
+    """Where a proof came from."""
+
+    RUN = "run"
+    REVIEW = "review"
+    ATTESTED = "attested"
+
+
+class WeakeningKind(StrEnum):
+    """How a plan can come to ask less."""
+
+    CLAIM_DROPPED = "claim-dropped"
+    LOWER_LEVEL = "lower-level"
+    LONGER_VALIDITY = "longer-validity"
+    LOOSER_GOAL = "looser-goal"
+    WITH_SUPPLIER = "with-supplier"
+    RESTS_ON_LESS = "rests-on-less"
+    FEWER_FAMILIES = "fewer-families"
+    LOWER_CRITICALITY = "lower-criticality"
+    PLAN_RETIRED = "plan-retired"
+
+
 class Verdict(StrEnum):
     """What a proof says of its claim."""
 

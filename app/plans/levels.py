@@ -29,7 +29,7 @@ class Did(StrEnum):
 
 
 class Probe(StrEnum):
-    """What an independent check saw of the serving or writable side: a check step, never the runner that switched it."""
+    """What an independent check step (never the runner that switched it) saw of the serving or writable side."""
 
     NONE = "none"
     SAW_OTHER_SIDE = "saw-other-side"
