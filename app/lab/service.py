@@ -106,6 +106,8 @@ class Handler(BaseHTTPRequestHandler):
     def _permit(self) -> tuple[int, str] | None:
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal() or int(length) > MAX_BODY:
+            # Take most of it off the line, for a client that is still sending would miss the answer.
+            self.rfile.read(min(int(length), 100 * MAX_BODY) if length.isdecimal() else 0)
             self.close_connection = True
             return None
         try:
@@ -130,6 +132,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.send_header("X-Wissel-Side", self.side)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(data)
 
