@@ -1,4 +1,4 @@
-"""References in parameters: ``${input}``, ``${input.field}``, ``${steps.ID.measurements.NAME}``; always a whole value."""
+"""References: ``${input}``, ``${input.field}``, ``${steps.ID.measurements.NAME}``; always a whole value."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,0 +1,177 @@
+"""Checks that on every path a step has the safety facts that its runner requires: no promote without a proven fence."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.messages import say
+from app.playbooks.refusals import Notes
+from app.playbooks.rules import Choice, Input, InputType, Mode, OnFailure, Playbook, Signature, Step, reached
+from runners.contract import Effect, Fact, Registry, Runner, Side
+
+FENCED = "fenced"
+
+
+@dataclass(frozen=True)
+class About:
+    """A fact of one node of one pair, with the sides filled in."""
+
+    kind: str
+    pair: str
+    side: Side
+
+
+def check(playbook: Playbook, notes: Notes, registry: Registry) -> None:
+    """Note each step that some path reaches without the facts it requires."""
+    if ("steps",) in notes.broken:
+        return
+    at = {step.id: index for index, step in enumerate(playbook.steps)}
+    for mode in playbook.modes:
+        if mode is not Mode.TABLETOP:
+            for sides in assignments(playbook.inputs):
+                _check_mode(playbook.for_mode(mode), sides, at, notes, registry)
+
+
+def assignments(inputs: dict[str, Input]) -> Iterator[dict[str, Side]]:
+    """Ways to fill the inputs of type side; of two the one is the opposite of the other, as planning demands."""
+    names = [name for name, each in inputs.items() if each.type is InputType.SIDE]
+    for number in range(2 ** len(names)):
+        sides = {name: list(Side)[number >> index & 1] for index, name in enumerate(names)}
+        if len(names) != 2 or len(set(sides.values())) == 2:
+            yield sides
+
+
+def _check_mode(
+    playbook: Playbook, sides: dict[str, Side], at: dict[str, int], notes: Notes, registry: Registry
+) -> None:
+    world = _World(playbook, sides, registry)
+    for step in playbook.steps:
+        for fact, about in world.required(step):
+            path = ("steps", at[step.id], "needs")
+            if about is None:
+                reason = say("Name pair and node of this step by an input or a word, so that it can be judged.")
+                notes.add(path, "fact-unclear", reason)
+            elif (how := world.missing(step, about)) is not None:
+                notes.add(path, _code(fact), _reason(fact, about, step, how))
+    for step in playbook.steps:
+        if step.on_failure is OnFailure.CONTINUE and world.provided(step) & world.all_required():
+            reason = say("This step proves what a later one rests on; its failure cannot be passed over.")
+            notes.add(("steps", at[step.id], "on_failure"), "fact-ignorable", reason)
+
+
+def _code(fact: Fact) -> str:
+    return "promote-without-fence" if fact.kind == FENCED else f"{fact.kind}-missing"
+
+
+def _reason(fact: Fact, about: About, step: Step, how: str) -> Any:
+    if fact.kind == FENCED:
+        return say(
+            "Step '{step}' can be reached without proof that the {side} side is fenced ({how}). Put a step that proves "
+            "it (postgres.check-fenced) before it on every path, or an ask with 'signs: {{fact: manually-fenced, …}}'.",
+            step=step.id,
+            side=about.side.value,
+            how=how,
+        )
+    return say(
+        "Step '{step}' can be reached without '{kind}' of the {side} side ({how}). Put a step that proves it before "
+        "it on every path.",
+        step=step.id,
+        kind=fact.kind,
+        side=about.side.value,
+        how=how,
+    )
+
+
+class _World:
+    """One mode of a playbook with its sides filled in."""
+
+    def __init__(self, playbook: Playbook, sides: dict[str, Side], registry: Registry) -> None:
+        self.playbook, self.sides, self.registry = playbook, sides, registry
+        self.before = {step.id: playbook.ancestors(step.id) - {step.id} for step in playbook.steps}
+        needs = {step.id: step.needs for step in playbook.steps}
+        self.after = {each: frozenset(other for other in needs if each in reached(other, needs)) for each in needs}
+
+    def runner(self, step: Step) -> Runner | None:
+        """The step's runner, where it has one that is installed."""
+        return self.registry.get(step.uses or "")
+
+    def side(self, value: Any) -> Side | None:
+        """The side that a word or a reference stands for."""
+        if isinstance(value, str) and value.startswith("${"):
+            return self.sides.get(value[2:-1])
+        return Side(value) if value in set(Side) else None
+
+    def about(self, fact: Fact, step: Step) -> About | None:
+        """What a fact is about when `step` requires or provides it; None where that cannot be told."""
+        pair, side = step.with_.get(fact.pair), self.side(step.with_.get(fact.node))
+        if not isinstance(pair, str) or side is None:
+            return None
+        return About(fact.kind, pair, side.other if fact.opposite else side)
+
+    def required(self, step: Step) -> list[tuple[Fact, About | None]]:
+        """Facts that the step's runner requires."""
+        runner = self.runner(step)
+        return [(fact, self.about(fact, step)) for fact in runner.requires] if runner else []
+
+    def all_required(self) -> set[About]:
+        """Every fact that some step requires."""
+        return {about for step in self.playbook.steps for _, about in self.required(step) if about}
+
+    def provided(self, step: Step) -> set[About]:
+        """Facts that the step proves: by a runner that only looks, or signed by a named person."""
+        runner = self.runner(step)
+        found = [self.about(fact, step) for fact in runner.provides] if runner else []
+        if runner is not None and runner.effect is not Effect.OBSERVES:
+            found = [each for each in found if each and each.kind != FENCED]  # a fence does not prove itself
+        if step.signs is not None and step.signs.fact is Signature.MANUALLY_FENCED:
+            side = self.side(step.signs.node)
+            found.append(About(FENCED, step.signs.pair, side) if side else None)
+        return {each for each in found if each is not None}
+
+    def disturbs(self, step: Step, about: About) -> bool:
+        """Whether a step changes the node that a fact is about, so that an older proof says nothing any more."""
+        runner = self.runner(step)
+        if runner is None or runner.effect is not Effect.CHANGES:
+            return False
+        if step.with_.get("pair") != about.pair:
+            return False
+        return self.side(step.with_.get("node")) is about.side
+
+    def missing(self, step: Step, about: About) -> str | None:
+        """None if the fact holds on every path to the step; else in words where it fails."""
+        providers = [each for each in self.playbook.steps if about in self.provided(each)]
+        if not any(self._holds(each, step, about) for each in providers):
+            inside = [each.id for each in providers if each.id in self.before[step.id]]
+            if inside:
+                return f"'{inside[0]}' proves it, and a step after that changes it again"
+            return "no step before it proves it" if not providers else f"'{providers[0].id}' is not before it"
+        return self._missing_by_goto(step, about, providers)
+
+    def _holds(self, provider: Step, step: Step, about: About) -> bool:
+        if provider.id not in self.before[step.id]:
+            return False
+        harmless = self.before[provider.id] | {provider.id, step.id} | self.after[step.id]
+        return not any(self.disturbs(each, about) for each in self.playbook.steps if each.id not in harmless)
+
+    def _missing_by_goto(self, step: Step, about: About, providers: list[Step]) -> str | None:
+        for decision in self.playbook.steps:
+            for option in decision.options:
+                effect = decision.effect(option)
+                target = effect.step
+                if effect.choice is not Choice.GOTO or target not in self.before:
+                    continue
+                again = {target} | self.after[target]
+                if step.id in again and not any(
+                    self._holds_after(each, step, about, decision, again) for each in providers
+                ):
+                    return f"by option '{option}' of '{decision.id}'"
+        return None
+
+    def _holds_after(self, provider: Step, step: Step, about: About, decision: Step, again: set[str]) -> bool:
+        if provider.id in again:
+            return self._holds(provider, step, about)
+        if provider.id not in self.before[decision.id]:
+            return False
+        later = self.after[step.id] - self.before[decision.id]
+        harmless = self.before[provider.id] | {provider.id, step.id} | later
+        return not any(self.disturbs(each, about) for each in self.playbook.steps if each.id not in harmless)
