@@ -118,6 +118,34 @@ def allowed(url: str, origins: Iterable[str]) -> Origin:
     return wanted
 
 
+def allowed_address(address: str, listed: Iterable[str]) -> Origin:
+    """The target of a plain connection to ``host:port``, where it is on the site's list. Raises `UrlRefused`."""
+    wanted = _target(address)
+    targets = set()
+    for each in listed:
+        with suppress(UrlRefused):
+            targets.add(_target(each))
+    if wanted not in targets:
+        raise UrlRefused(f"{address} is not on the list of addresses that this site may connect to")
+    return wanted
+
+
+def _target(address: str) -> Origin:
+    if not re.fullmatch(r"[^/?#@]+:[0-9]{1,5}", address):
+        raise UrlRefused("an address is host:port")
+    found = origin(f"http://{address}")
+    return Origin("tcp", found.host, found.port)
+
+
+def connect(wanted: Origin, seconds: float) -> socket.socket:
+    """A plain connection to the one address that was checked. Raises `UrlRefused` or `NotAnswered`."""
+    address = resolve(wanted)
+    try:
+        return socket.create_connection((str(address), wanted.port), timeout=max(seconds, 0.05))
+    except OSError as error:
+        raise NotAnswered(f"no connection to {address}:{wanted.port}: {error}", looked=True) from error
+
+
 def resolve(wanted: Origin) -> Address:
     """The one address to connect to. Raises `UrlRefused` for an address that the name has no business with."""
     if wanted.literal is not None:
