@@ -9,7 +9,7 @@ from starlette.datastructures import FormData, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.errors import FieldError, InvalidInput, Problem
-from app.core.i18n import COOKIE, choose, speaking
+from app.core.i18n import COOKIE, DEFAULT, choose, speaking
 from app.core.messages import say
 
 CONTENT_POLICY = "; ".join(
@@ -50,8 +50,8 @@ class Browser:
     It stands inside the middleware that sets ``request.state.visitor``, whose ``language`` counts after the cookie.
     """
 
-    def __init__(self, app: ASGIApp, *, secure: bool = False) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, *, secure: bool = False, language: str = DEFAULT) -> None:
+        self.app, self.language = app, language
         self.headers = dict(HEADERS)
         if secure:
             self.headers["Strict-Transport-Security"] = "max-age=31536000"
@@ -72,9 +72,8 @@ class Browser:
 
         request = Request(scope)
         visitor = scope.setdefault("state", {}).get("visitor")
-        chosen = choose(
-            request.cookies.get(COOKIE) or getattr(visitor, "language", None), request.headers.get("accept-language")
-        )
+        kept = request.cookies.get(COOKIE) or getattr(visitor, "language", None)
+        chosen = choose(kept, request.headers.get("accept-language"), self.language)
         scope["state"]["language"] = chosen
         with speaking(chosen):
             await self.app(scope, receive, send_with_headers)

@@ -73,11 +73,11 @@ def speaking(chosen: str) -> Iterator[None]:
         _current.reset(token)
 
 
-def choose(cookie: str | None, accept_language: str | None) -> str:
-    """The cookie's language, else the best of Accept-Language, else Dutch."""
+def choose(cookie: str | None, accept_language: str | None, default: str = DEFAULT) -> str:
+    """The cookie's language, else the best of Accept-Language, else the installation's own."""
     if cookie in LANGUAGES:
         return cookie
-    return negotiate_locale(_preferences(accept_language or ""), LANGUAGES, sep="-") or DEFAULT
+    return negotiate_locale(_preferences(accept_language or ""), LANGUAGES, sep="-") or default
 
 
 def _preferences(header: str) -> list[str]:

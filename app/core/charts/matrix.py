@@ -11,7 +11,7 @@ from app.core.i18n import gettext as _
 
 Impact = Literal["low", "high"]
 Control = Literal["easy", "hard"]
-CELL, LEFT, TOP, SLOTS = 200, 34, 8, 4
+CELL, LEFT, TOP, SLOTS = 160, 30, 4, 4
 
 
 @dataclass(frozen=True)

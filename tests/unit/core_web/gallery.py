@@ -18,6 +18,7 @@ from app.core.month import month
 
 PAGE = Path(__file__).with_name("gallery.html")
 NOW = datetime(2026, 11, 23, 9, 2, 3, tzinfo=UTC)
+STATES = ["never_tested", "paper_only", "partially_proven", "proven", "overdue", "stale", "failed", "draft", "no_plan"]
 
 
 @dataclass
@@ -115,7 +116,7 @@ def context() -> dict:
         "errors": web.field_errors(broken),
         "log": [(NOW, "haproxy: zone burgerzaken, 2 van 3 zien nieuw adres <script>alert(1)</script>")] * 9,
         "timeline": timeline(),
-        "plan_states": "never_tested paper_only partially_proven proven overdue stale failed draft no_plan".split(),
+        "plan_states": STATES,
     }
 
 
