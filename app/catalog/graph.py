@@ -3,6 +3,7 @@
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 def cycle(edges: Mapping[str, Iterable[str]], start: str) -> tuple[str, ...]:
@@ -122,3 +123,41 @@ def concentration(leanings: Iterable[tuple[str, str]], critical: frozenset[str])
     ]
     shares.sort(key=lambda share: (-len(share.services), share.key))
     return Concentration(tuple(shares), round(sum((100 * len(s.services) / pairs) ** 2 for s in shares)))
+
+
+class SharedKind(StrEnum):
+    """What both sides of a pair can lean on, so that its loss takes both."""
+
+    SITE = "site"
+    SUPPLIER = "supplier"
+    PARENT = "parent"
+    SUB_SUPPLIER = "sub_supplier"
+    IDENTITY_PROVIDER = "identity_provider"
+    DNS = "dns"
+    CERTIFICATE_HOLDER = "certificate_holder"
+    KEY_PERSON = "key_person"
+
+
+@dataclass(frozen=True)
+class SharedFate:
+    """One thing that both sides lean on."""
+
+    kind: SharedKind
+    key: str
+    """Id of the supplier or site, or the name as it is compared."""
+
+
+LeansOn = Mapping[SharedKind, frozenset[str]]
+"""What one side leans on, per kind."""
+
+
+def shared_fate(one: LeansOn, other: LeansOn) -> tuple[SharedFate, ...]:
+    """What both sides lean on; a shared supplier is not told again as its own parent."""
+    found = [
+        SharedFate(kind, key) for kind in SharedKind for key in sorted(one.get(kind, _NONE) & other.get(kind, _NONE))
+    ]
+    suppliers = {fate.key for fate in found if fate.kind is SharedKind.SUPPLIER}
+    return tuple(fate for fate in found if fate.kind is not SharedKind.PARENT or fate.key not in suppliers)
+
+
+_NONE: frozenset[str] = frozenset()

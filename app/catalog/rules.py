@@ -4,9 +4,8 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 VERIFIED_FOR = timedelta(days=365)
 """How long a look at an object counts: 12 months (design: completeness of a service)."""
@@ -288,6 +287,27 @@ SUBSTANTIVE: Mapping[str, frozenset[str]] = {
 """The closed list: which fields of which kind make older proof stale when a person or an import changes them."""
 
 
+@dataclass(frozen=True)
+class ObjectChange:
+    """A substantive change by a person or an import, with everything that rested on it at that moment, as ids."""
+
+    at: datetime
+    kind: str
+    row_id: str
+    row_ref: str
+    fields: tuple[str, ...]
+    object_ids: frozenset[str] = frozenset()
+    measure_ids: frozenset[str] = frozenset()
+    contract_ids: frozenset[str] = frozenset()
+    service_ids: frozenset[str] = frozenset()
+    pair_ids: frozenset[str] = frozenset()
+
+    @property
+    def what(self) -> str:
+        """The change in short, for a reason: ``object OBJ-003: holder, version``."""
+        return f"{self.kind.replace('_', ' ')} {self.row_ref}: {', '.join(self.fields)}"
+
+
 def substantive(kind: str, fields: Sequence[str]) -> tuple[str, ...]:
     """Those of `fields` whose change is substantive for `kind`, in the order given."""
     return tuple(name for name in fields if name in SUBSTANTIVE[kind])
@@ -357,30 +377,3 @@ def missing(facts: ObjectFacts, *, today: date) -> tuple[Missing, ...]:
         Missing.VERIFIED: facts.verified_on is None or not today - VERIFIED_FOR <= facts.verified_on <= today,
     }
     return tuple(what for what, lacking in lacks.items() if lacking)
-
-
-_SECRET_WORDS = frozenset(
-    {"dsn", "password", "passwd", "pwd", "token", "secret", "credential", "credentials", "passphrase", "key", "apikey"}
-)
-_SECRET_REFERENCE = re.compile(r"secret://[A-Za-z0-9._-]+")
-_INLINE = re.compile(r"(?i)://[^/\s@]*:[^/\s@]+@|\b(password|passwd|pwd|sslpassword)\s*=|-----BEGIN [A-Z ]*PRIVATE KEY")
-
-
-def inline_secrets(value: Any, path: str = "") -> list[str]:
-    """Paths in a driver document at which a secret stands in the open instead of ``secret://NAME``."""
-    if isinstance(value, Mapping):
-        found = [at for name, each in value.items() for at in _under(str(name), each, path)]
-    elif isinstance(value, list):
-        found = [at for number, each in enumerate(value) for at in inline_secrets(each, f"{path}/{number}")]
-    else:
-        found = [path] if isinstance(value, str) and _INLINE.search(value) else []
-    return found
-
-
-def _under(name: str, value: Any, path: str) -> list[str]:
-    here = f"{path}/{name}"
-    words = re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower())
-    secret = not _SECRET_WORDS.isdisjoint(words) and words[0] != "public"
-    if not secret or value is None:
-        return inline_secrets(value, here)
-    return [] if isinstance(value, str) and _SECRET_REFERENCE.fullmatch(value) else [here]
