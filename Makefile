@@ -62,5 +62,5 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 $(WHEELS)/.complete: | $(VENV)/bin/python
 	@echo "Downloading the wheels that go into the escrow deposits …"
 	@mkdir -p $(WHEELS)
-	@$(PIP) download --only-binary :all: --dest $(WHEELS) 'psycopg[binary]>=3.2' 'flit_core>=3.9,<4'
+	@$(PIP) download --only-binary :all: --dest $(WHEELS) pip 'psycopg[binary]>=3.2' 'flit_core>=3.9,<4'
 	@touch $@

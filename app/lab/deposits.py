@@ -25,8 +25,8 @@ from runners.escrow.deposit import Ask, File, Manifest, Recipe, Smoke
 
 NAME = "permit-desk"
 BACKEND = "flit_core"
-WHEELS = ("psycopg", "psycopg_binary", "typing_extensions", BACKEND)
-"""What `make demo` downloads into the wheelhouse."""
+WHEELS = ("pip", "psycopg", "psycopg_binary", "typing_extensions", BACKEND)
+"""What `make demo` downloads into the wheelhouse; pip too, for many a Python comes without it."""
 
 PROJECT = f"""[build-system]
 requires = ["{BACKEND}>=3.9,<4"]
@@ -45,29 +45,6 @@ Licensed under the European Union Public Licence, version 1.2 (EUPL-1.2).
 The municipality may build, run, change and pass on this software, also through another supplier, from the moment that
 the escrow agent releases this deposit. This right does not end with the supplier's bankruptcy.
 """
-RECIPE = Recipe(
-    build=(
-        (
-            "python3",
-            "-m",
-            "pip",
-            "install",
-            "--no-index",
-            "--find-links",
-            "wheelhouse",
-            "--target",
-            "built",
-            "./source",
-        ),
-    ),
-    artefacts=("built/permit_desk/__main__.py", "built/psycopg/__init__.py"),
-    smoke=Smoke(
-        # The desk must say its version without a database: there is none in the clean room.
-        start=("/usr/bin/env", "PYTHONPATH=/build/built", "python3", "-m", "permit_desk", "--port", "8099"),
-        ask=Ask(path="/version", port=8099, expect_json={"version": service.VERSION}),
-        within_seconds=20,
-    ),
-)
 
 
 def wheelhouse() -> Path:
@@ -75,7 +52,7 @@ def wheelhouse() -> Path:
     folder = Path(os.environ.get("WISSEL_LAB_WHEELHOUSE") or Path(sys.prefix) / "share" / "wissel" / "wheelhouse")
     for name in WHEELS:
         if not list(folder.glob(f"{name}-*.whl")):
-            packages = "'psycopg[binary]' flit_core"
+            packages = "pip 'psycopg[binary]' flit_core"
             raise ComponentMissing(
                 f"no wheel of {name} in {folder}: run make demo, or pip download -d {folder} {packages}"
             )
@@ -115,13 +92,34 @@ def _contents(wheels: Sequence[str]) -> dict[str, bytes]:
     packed = {f"wheelhouse/{file.name}": file.read_bytes() for file in files}
     return {
         "LICENSE": LICENCE.encode(),
-        "recipe.json": RECIPE.model_dump_json(indent=2).encode(),
+        "recipe.json": _recipe(next(path for path in packed if path.startswith("wheelhouse/pip-"))).encode(),
         "sbom.json": _parts([file.name for file in files]),
         "source/pyproject.toml": PROJECT.encode(),
         "source/permit_desk/__init__.py": b'"""The permit desk."""\n',
         "source/permit_desk/__main__.py": Path(service.__file__).read_bytes(),
         **packed,
     }
+
+
+def _recipe(pip: str) -> str:
+    # pip runs from its own wheel: the recipe leans on Python alone.
+    install = (f"{pip}/pip", "install", "--no-index", "--find-links", "wheelhouse", "--target")
+    tools = ("/usr/bin/env", "PYTHONPATH=/build/tools")
+    whole = Recipe(
+        build=(
+            # The tools first and apart, so that a missing one is named in the last line of the output.
+            ("python3", *install, "tools", BACKEND),
+            (*tools, "python3", *install, "built", "--no-build-isolation", "./source"),
+        ),
+        artefacts=("built/permit_desk/__main__.py", "built/psycopg/__init__.py"),
+        smoke=Smoke(
+            # The desk must say its version without a database: there is none in the clean room.
+            start=("/usr/bin/env", "PYTHONPATH=/build/built", "python3", "-m", "permit_desk", "--port", "8099"),
+            ask=Ask(path="/version", port=8099, expect_json={"version": service.VERSION}),
+            within_seconds=20,
+        ),
+    )
+    return whole.model_dump_json(indent=2)
 
 
 def _parts(wheels: list[str]) -> bytes:

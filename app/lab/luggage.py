@@ -60,6 +60,9 @@ def carry_python(base: Path, target: Path) -> Path:
     library = home / "lib" / VERSION
     (target / "bin").mkdir(mode=0o755, parents=True)
     bring(library, target / "lib" / VERSION, leave=lambda path: _is_unused(path, library))
+    if (library / "site-packages" / "pip").is_dir():
+        # A bare Python has pip: the clean room for escrow deposits builds with it.
+        bring(library / "site-packages" / "pip", target / "lib" / VERSION / "site-packages" / "pip")
     for shared in (home / "lib").glob("*.so*"):
         bring(shared, target / "lib" / shared.name)
     interpreter = target / "bin" / base.name
