@@ -30,7 +30,7 @@ def _wheelhouse():
 
 def unpack(archive: str, folder: Path) -> Path:
     with tarfile.open(archive) as whole:
-        whole.extractall(folder, filter="data")
+        whole.extractall(folder)
     return folder
 
 
