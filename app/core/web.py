@@ -178,3 +178,13 @@ def keep_preferences(request: Request, fields: Fields = Depends(open_form)) -> R
         if value in known:
             answer.set_cookie(cookie, value, max_age=A_YEAR, httponly=True, secure=secure, samesite="lax")
     return answer
+
+
+@router.get("/accessibility")
+def accessibility(request: Request) -> HTMLResponse:
+    """What we aim at, what we know to fall short, and where to report a barrier."""
+    return render(request, "core/accessibility.html")
+
+
+# Open to everybody: who cannot sign in must still be able to read and to choose a language.
+keep_preferences.action = accessibility.action = None  # type: ignore[attr-defined]
