@@ -27,12 +27,13 @@ class Placed:
 def risk_matrix(title: str, placed: Sequence[Placed]) -> Chart:
     """Four fields: impact grows upwards, control gets harder to the right; a number points to the row of the table."""
     taken: dict[tuple[Impact, Control], int] = {}
-    shapes = [*_fields(), *_words()]
+    arrows: list[Markup] = []
+    dots: list[Markup] = []
     for number, finding in enumerate(placed, start=1):
-        shapes.extend(_finding(number, finding, taken))
+        _place(number, finding, taken, arrows, dots)
     rows = tuple(_row(number, finding) for number, finding in enumerate(placed, start=1))
     words = "; ".join(f"{row[1]}: {row[2]}" for row in rows) or _("No findings have been placed yet.")
-    svg = square(title, words, LEFT + 2 * CELL + 2, TOP + 2 * CELL + 48, shapes)
+    svg = square(title, words, LEFT + 2 * CELL + 2, TOP + 2 * CELL + 48, [*_fields(), *_words(), *arrows, *dots])
     return Chart(title, svg, (_("No."), _("Finding"), _("Now"), _("After measures")), rows)
 
 
@@ -56,15 +57,18 @@ def _words() -> Iterator[Markup]:
     yield text(LEFT + CELL, foot + 42, _("dashed: where it goes after the measures"), "axis", "middle")
 
 
-def _finding(number: int, finding: Placed, taken: dict[tuple[Impact, Control], int]) -> Iterator[Markup]:
+def _place(
+    number: int, finding: Placed, taken: dict[tuple[Impact, Control], int], arrows: list[Markup], dots: list[Markup]
+) -> None:
+    """Arrows are kept apart, to be drawn below the dots: no arrow hides a number."""
     x, y = _slot(finding.now, taken)
     if finding.after and finding.after != finding.now:
         end = _slot(finding.after, taken)
-        yield from _arrow((x, y), end)
-        yield element("circle", cx=end[0], cy=end[1], r=13, class_="ghost")
-        yield text(end[0], end[1] + 4, str(number), "axis", "middle")
-    yield element("circle", element("title", f"{finding.ref} {finding.title}"), cx=x, cy=y, r=14, class_="dot")
-    yield text(x, y + 4, str(number), "dot-ink", "middle")
+        arrows.extend(_arrow((x, y), end))
+        dots.append(element("circle", cx=end[0], cy=end[1], r=13, class_="ghost"))
+        dots.append(text(end[0], end[1] + 4, str(number), "axis", "middle"))
+    dots.append(element("circle", element("title", f"{finding.ref} {finding.title}"), cx=x, cy=y, r=14, class_="dot"))
+    dots.append(text(x, y + 4, str(number), "dot-ink", "middle"))
 
 
 def _slot(place: tuple[Impact, Control], taken: dict[tuple[Impact, Control], int]) -> tuple[float, float]:
