@@ -28,7 +28,6 @@ from app.catalog.models import (
 )
 from app.catalog.rules import Known, Missing, ObjectFacts, ObjectKind, Placement, missing, normalised
 
-
 Row = TypeVar("Row", bound=CatalogRow)
 
 
