@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -105,7 +106,6 @@ def test_an_artefact_that_leads_outside_counts_as_missing(tmp_path, bench):
 
 
 ESCAPES = {
-    "the network": "import socket; socket.create_connection(('127.0.0.1', 22), 2)",
     "another address": "import socket; socket.create_connection(('192.0.2.1', 80), 2)",
     "a name": "import socket; socket.getaddrinfo('example.org', 80)",
     "the system": "open('/usr/bin/evil', 'w')",
@@ -126,6 +126,27 @@ ESCAPES = {
     "too many processes": "import subprocess; [subprocess.Popen(['sleep', '20']) for _ in range(100)]",
 }
 
+REASONS = {
+    "another address": "Network is unreachable",
+    "a name": "gaierror",
+    "the system": "Read-only",
+    "its own interpreter": "Read-only",
+    "the deposit itself": "Read-only",
+    "the plan": "Read-only",
+    "the passwords": "No such file",
+    "the hosts of this machine": "No such file",
+    "the folder of this machine": "No such file",
+    "the secrets": "KeyError",
+    "root": "Operation not permitted",
+    "a mount": "code 32",
+    "other processes": "AssertionError",
+    "a capability": "AssertionError",
+    "new rights": "AssertionError",
+    "too much memory": "MemoryError",
+    "a full folder": "No space left",
+    "too many processes": "Resource temporarily unavailable",
+}
+
 
 @pytest.mark.parametrize("what", ESCAPES)
 def test_a_build_cannot_reach(tmp_path, bench, monkeypatch, what):
@@ -133,7 +154,14 @@ def test_a_build_cannot_reach(tmp_path, bench, monkeypatch, what):
     deposit = building(tmp_path, ESCAPES[what], artefacts=["LICENSE"])
     outcome = build(deposit, bench, max_memory_mb=512, max_size_mb=64, max_processes=64)
     assert outcome.verdict is Verdict.FAILED
-    assert "ends with code" in outcome.reason.en
+    assert REASONS[what] in outcome.reason.en
+
+
+def test_a_build_cannot_reach_a_server_of_this_machine(tmp_path, bench):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        outcome = build(building(tmp_path, f"import socket; socket.create_connection(('127.0.0.1', {port}))"), bench)
+    assert "Connection refused" in outcome.reason.en
 
 
 def test_the_programs_of_a_deposit_never_run_as_root(tmp_path, bench):
