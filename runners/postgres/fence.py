@@ -117,17 +117,15 @@ class Fence(Runner):
             gone = place.stop(context)
             control = place.control(context.remaining())
         except ProgramFailed as error:
-            return self._still_running(place, f"{error}")
+            if place.running():
+                place.remove(SIGNAL)
+                place.remove(RECORD)
+            return failed(f"De database is niet gestopt: {error}", f"The database was not stopped: {error}")
         if not gone:
-            return self._still_running(place, "walsender or backend did not end")
+            # The order to stop was given and cannot be taken back, so the fence stays for when it has stopped.
+            nl = "De database is nog bezig met stoppen; een standby of een verbinding houdt haar op."
+            return failed(nl, "The database is still shutting down; a standby or a connection keeps it.")
         return self._stopped(params, context, control, started, last, streams)
-
-    def _still_running(self, place: Folder, why: str) -> Outcome:
-        if place.running():
-            place.remove(SIGNAL)
-            place.remove(RECORD)
-        nl = f"De database stopte niet op tijd ({why})."
-        return failed(nl, f"The database did not stop in time ({why}).")
 
     def _stopped(
         self, params: FenceParams, context: Context, control: dict[str, str], started: float, last: str, streams: bool
@@ -206,8 +204,10 @@ class Unfence(Runner):
             return answer(f"{other.reason.nl} Er is niets gestart.", f"{other.reason.en} Nothing was started.")
         try:
             place = folder(params.pair.node(params.node))
-            if place.running() and place.has(SIGNAL) and self.observe(params, context).seen is not Seen.DONE:
-                place.stop(context)  # somebody restarted it: it runs, read-only, as the fence meant it to
+            # Somebody restarted it, read-only as the fence meant it to, or it has not finished stopping.
+            halfway = place.running() and place.has(SIGNAL) and self.observe(params, context).seen is not Seen.DONE
+            if halfway and not place.stop(context):
+                return failed("De database stopt niet.", "The database does not stop.")
             place.remove(SIGNAL)
             place.remove(RECORD)
             if not place.running():

@@ -11,6 +11,7 @@ from runners.contract import Context, Node, Text
 
 POLL = 0.001
 """Seconds between two looks; pg_ctl itself looks ten times a second, which would lengthen the outage."""
+_PROC = Path("/proc/self/cwd")
 SIGNAL = "standby.signal"
 RECORD = "wissel-fence.json"
 """Left beside the fence: which canary was written last."""
@@ -70,7 +71,7 @@ class Folder:
 
         Where /proc is missing only the postmaster itself can be seen, through its pid file.
         """
-        if not Path("/proc/self/cwd").exists():
+        if not _PROC.exists():
             pid = self.postmaster()
             return [pid] if pid is not None and _alive(pid) else []
         return [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if self._works_here(entry)]
@@ -85,7 +86,10 @@ class Folder:
     def running(self) -> bool:
         """Whether the postmaster lives."""
         pid = self.postmaster()
-        return pid is not None and _alive(pid) and self._works_here(Path("/proc") / str(pid))
+        if pid is None or not _alive(pid):
+            return False
+        # After a crash the number in the file may belong to another program by now.
+        return not _PROC.exists() or self._works_here(Path("/proc") / str(pid))
 
     def may_look(self) -> bool:
         """Whether this process may see what the owner's processes do."""
@@ -112,8 +116,18 @@ class Folder:
         """Whether the file is in the data directory."""
         return (self.path / name).exists()
 
+    def drop_stale_pid(self) -> None:
+        """Take away the pid file of a server that provably died.
+
+        PostgreSQL itself will not start while that number exists, be it a zombie that nobody reaped (a container
+        without an init) or another program that got the number; both are seen here not to be this server.
+        """
+        if _PROC.exists() and self.may_look() and not self.processes():
+            self.remove("postmaster.pid")
+
     def start(self, context: Context) -> None:
         """Ask pg_ctl to start the server, without waiting; raises `ProgramFailed`."""
+        self.drop_stale_pid()
         arguments = ("start", "-W", "-D", str(self.path), "-l", str(self.path / LOG))
         self.run("pg_ctl", *arguments, seconds=context.remaining())
 

@@ -209,6 +209,7 @@ def _listed(found: Divergence, context: Context) -> Evidence:
 
 
 def _rewind(place: Folder, params: FollowParams, context: Context, upstream: Connection) -> None:
+    place.drop_stale_pid()
     upstream.execute("checkpoint")  # pg_rewind reads the new timeline from the upstream's control file
     dsn, secrets = _without_password(conninfo(params.pair.node(params.upstream), context))
     own = {name: (place.path / name).read_text(encoding="utf-8") for name in OWN_FILES if place.has(name)}

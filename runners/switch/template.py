@@ -7,8 +7,10 @@ from pathlib import PurePosixPath
 from runners.contract import CommandTemplate, Text
 
 SHELLS = frozenset(
-    ["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "fish", "csh", "tcsh", "busybox"]
-    + ["env", "xargs", "nohup", "setsid", "sudo", "su", "doas"]
+    [
+        *("sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "fish", "csh", "tcsh", "busybox"),
+        *("env", "xargs", "nohup", "setsid", "sudo", "su", "doas"),
+    ]
 )
 """Programs that read a command from their arguments; a parameter could become any command."""
 INTERPRETERS = re.compile(r"(python|pypy|perl|ruby|node|nodejs|php|lua|tclsh|gawk|mawk|awk)[0-9.]*")
