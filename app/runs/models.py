@@ -65,6 +65,8 @@ class Run(SQLModel, table=True):
     queued_at: datetime | None = moment(optional=True)
     alarm_at: datetime | None = moment(optional=True)
     started_at: datetime | None = moment(optional=True)
+    served_at: datetime | None = moment(optional=True)
+    """When a probe had seen the target side serve; the home side moved then."""
     ended_at: datetime | None = moment(optional=True, index=True)
     verdict: RunVerdict | None = word(RunVerdict, optional=True)
     verdict_reason: dict[str, Any] = document()
@@ -222,10 +224,20 @@ class Stay(SQLModel, table=True):
     since: datetime = moment()
     ended_at: datetime | None = moment(optional=True)
     ended_by: str | None = Field(default=None, max_length=36)
+    every_s: int = 60
+    """How often it was to be looked at, by the guards of the run that began it."""
+    looks: int = 0
+    misses: int = 0
+    """Looks that did not see the service work."""
+    looked_at: datetime | None = moment(optional=True)
+    longest_gap_ms: int = 0
+    """Longest time between two looks."""
+    least_level: float | None = None
+    """Lowest level that was measured or told, in the unit of the service's MBCO."""
 
 
 class StayLook(SQLModel, table=True):
-    """A look at the minimum level during a stay: the service check, or a number measured or told."""
+    """A look at a stay that told something new: a change of what is seen, a new low, or a figure told by a person."""
 
     __tablename__ = "stay_look"
     id: str = key()

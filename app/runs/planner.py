@@ -1,6 +1,6 @@
 """What must happen next in a run: a pure function of the playbook, the step rows, the flags and the time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -67,16 +67,13 @@ def next_moves(playbook: Playbook, steps: Mapping[str, StepNow], flags: RunFlags
     if flags.aborting:
         return _aborting(steps)
     turned = _turned(playbook, steps)
-    if turned is not None:
-        return Moves(turn=turned)
-    ignored = tuple(
-        each.fact.id
-        for each in steps.values()
-        if each.fact.in_trouble and _lets_pass(playbook.step(each.fact.id), each)
-    )
+    if turned:
+        return turned
+    troubled = [each for each in steps.values() if each.fact.in_trouble]
+    ignored = tuple(each.fact.id for each in troubled if _lets_pass(playbook.step(each.fact.id), each))
     if ignored:
         return Moves(ignore=ignored)
-    elapsed, timed_out, chosen = _due(playbook, steps, flags, now)
+    elapsed, timed_out, chosen = _due(playbook, steps, now)
     if elapsed or timed_out or chosen:
         return Moves(elapsed=elapsed, time_out=timed_out, choose=chosen)
     again = _sent_back(playbook, steps)
@@ -90,7 +87,7 @@ def next_moves(playbook: Playbook, steps: Mapping[str, StepNow], flags: RunFlags
 
 def _undoing(steps: Mapping[str, StepNow]) -> Moves:
     facts = [each.fact for each in steps.values()]
-    withdraw = tuple(f.id for f in facts if f.call is Call.RUN and f.state in (StepState.READY, StepState.WAITING))
+    withdraw = _withdrawn(facts)
     if withdraw:
         return Moves(withdraw=withdraw)
     busy = any(f.state in ACTIVE or (f.call is Call.UNDO and f.state is StepState.WAITING) for f in facts)
@@ -102,31 +99,38 @@ def _undoing(steps: Mapping[str, StepNow]) -> Moves:
 
 def _aborting(steps: Mapping[str, StepNow]) -> Moves:
     facts = [each.fact for each in steps.values()]
-    withdraw = tuple(f.id for f in facts if f.call is Call.RUN and f.state in (StepState.READY, StepState.WAITING))
+    withdraw = _withdrawn(facts)
     if withdraw:
         return Moves(withdraw=withdraw)
-    if any(f.state is StepState.STARTED or f.stands for f in facts):
+    if any(f.state in ACTIVE or f.stands for f in facts):
         return Moves()
     return Moves(over=RunState.ABORTED)
 
 
-def _turned(playbook: Playbook, steps: Mapping[str, StepNow]) -> Choice | None:
-    """Whether a decision or a failure turns the run; a stop with a change standing is left to a person."""
+def _turned(playbook: Playbook, steps: Mapping[str, StepNow]) -> Moves:
+    """Whether a decision or a failure turns the run; a failure with a change standing is left to a person."""
     facts = [each.fact for each in steps.values()]
+    forward_only = passed_no_return(facts)
     for each in steps.values():
         step = playbook.step(each.fact.id)
         if step.kind is StepKind.DECIDE and each.fact.state in MET and each.chosen is not None:
             choice = step.effect(each.chosen).choice
             if choice in (Choice.UNDO, Choice.STOP):
-                return choice
-    if passed_no_return(facts) or any(fact.state is StepState.STARTED for fact in facts):
-        return None
+                return Moves(turn=Choice.STOP if forward_only else choice)
+    if forward_only or any(fact.state is StepState.STARTED for fact in facts):
+        return Moves()
     failures = [playbook.step(fact.id).on_failure for fact in facts if fact.in_trouble]
     if OnFailure.UNDO in failures:
-        return Choice.UNDO
+        return Moves(turn=Choice.UNDO)
     if OnFailure.STOP in failures and not any(fact.stands for fact in facts):
-        return Choice.STOP
-    return None
+        withdraw = _withdrawn(facts)
+        return Moves(withdraw=withdraw) if withdraw else Moves(over=RunState.FAILED)
+    return Moves()
+
+
+def _withdrawn(facts: Sequence[StepFact]) -> tuple[str, ...]:
+    """Steps that were about to be carried out or asked, and now must not be."""
+    return tuple(f.id for f in facts if f.call is Call.RUN and f.state in (StepState.READY, StepState.WAITING))
 
 
 def _lets_pass(step: Step, each: StepNow) -> bool:
@@ -134,7 +138,7 @@ def _lets_pass(step: Step, each: StepNow) -> bool:
 
 
 def _due(
-    playbook: Playbook, steps: Mapping[str, StepNow], flags: RunFlags, now: datetime
+    playbook: Playbook, steps: Mapping[str, StepNow], now: datetime
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, str], ...]]:
     elapsed: list[str] = []
     timed_out: list[str] = []
@@ -149,7 +153,6 @@ def _due(
             chosen.append((step.id, step.on_timeout))
         else:
             timed_out.append(step.id)
-    del flags
     return tuple(elapsed), tuple(timed_out), tuple(chosen)
 
 

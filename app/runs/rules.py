@@ -55,6 +55,8 @@ class Call(StrEnum):
 
     RUN = "run"
     UNDO = "undo"
+    LOOK = "look"
+    """Only look whether the effect of an attempt whose outcome is unknown is there."""
 
 
 class Do(StrEnum):
@@ -213,3 +215,71 @@ def _before_start(flags: RunFlags) -> RunState:
     if flags.needs_approval and not flags.approved:
         return RunState.AWAITING_APPROVAL
     return RunState.QUEUED if flags.queued else RunState.PLANNED
+
+
+@dataclass(frozen=True)
+class Legal:
+    """One thing that may be done now: to the run, or to one of its steps."""
+
+    command: Command
+    step: str | None = None
+
+
+def next_actions(flags: RunFlags, steps: Sequence[StepFact]) -> tuple[Legal, ...]:
+    """All commands that are legal now. An unfinished run always has at least *abort*."""
+    state = run_state(flags, steps)
+    if state in ENDS:
+        return ()
+    if not flags.started:
+        return _before_start_actions(state)
+    found = [Legal(Command.ABORT), Legal(Command.THIS_IS_REAL)]
+    if _may_undo(flags, steps):
+        found.append(Legal(Command.UNDO))
+    if flags.undoing or flags.aborting:
+        return (*found, *_winding_down(flags, steps))
+    found.append(Legal(Command.PAUSE if flags.paused is None else Command.RESUME))
+    for step in steps:
+        found.extend(Legal(command, step.id) for command in _step_commands(step))
+    return tuple(found)
+
+
+def _before_start_actions(state: RunState) -> tuple[Legal, ...]:
+    commands = {
+        RunState.AWAITING_APPROVAL: (Command.APPROVE, Command.DENY, Command.ABORT),
+        RunState.PLANNED: (Command.START, Command.ABORT),
+    }.get(state, (Command.START, Command.DENY, Command.ABORT))
+    return tuple(Legal(command) for command in commands)
+
+
+def _may_undo(flags: RunFlags, steps: Sequence[StepFact]) -> bool:
+    if passed_no_return(steps):
+        return False
+    if flags.undoing:
+        return any(step.state is StepState.UNDO_FAILED for step in steps)
+    return any(step.stands and not step.irrevocable for step in steps)
+
+
+def _winding_down(flags: RunFlags, steps: Sequence[StepFact]) -> list[Legal]:
+    """What leads out of undoing and aborting: forward after the point of no return, or left as it is."""
+    found = [Legal(Command.LEAVE)] if not any(step.state in ACTIVE for step in steps) else []
+    if flags.aborting and passed_no_return(steps):
+        found.append(Legal(Command.RESUME))
+    for step in steps:
+        if step.state is StepState.UNDO_FAILED:
+            found += [Legal(Command.RETRY, step.id), Legal(Command.IGNORE, step.id)]
+        if step.call is Call.UNDO and step.state is StepState.WAITING:
+            found.append(Legal(Command.ANSWER, step.id))
+    return found
+
+
+def _step_commands(step: StepFact) -> list[Command]:
+    found: list[Command] = []
+    if step.asks and step.state is StepState.WAITING:
+        found.append(Command.ANSWER)
+    if step.state in TROUBLE:
+        found.append(Command.RETRY)
+        if not step.provides:
+            found.append(Command.IGNORE)
+    if not step.provides and not step.stands and step.state in TROUBLE | {StepState.NOT_STARTED}:
+        found.append(Command.SKIP)
+    return found

@@ -1,0 +1,160 @@
+"""Puts together everything that a run of a drill would run, from the configuration as it stands now, and its digest."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
+from sqlmodel import Session, col, or_, select
+
+from app.catalog.models import EnvironmentPair as PairRow
+from app.drills.inputs import resolve_inputs
+from app.drills.models import Drill
+from app.drills.rules import Attendance
+from app.playbooks.models import PlaybookVersion
+from app.playbooks.references import InputReference, MeasurementReference, parse, resolve
+from app.playbooks.rules import InputType, Playbook, Step, StepKind
+from app.runs import drivers, facts
+from app.runs.rules import Direction
+from app.runs.view import shaped
+from runners.contract import Effect, Runner, Side, Text
+
+ORCHESTRATOR = "orchestrator"
+"""Name of the site that carries out what names no node."""
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A playbook as a drill would run it now."""
+
+    version: PlaybookVersion
+    playbook: Playbook
+    """For the drill's mode; by hand where asked."""
+    inputs: dict[str, Any]
+    """JSON."""
+    lock_keys: tuple[str, ...]
+    direction: Direction
+    digest: str
+    drivers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Per step of a runner: what its driver is like."""
+
+
+def compose(session: Session, drill: Drill, *, by_hand: bool = False) -> Composed:
+    """Everything that a run of `drill` would run. Raises the domain's errors where an input can't be resolved."""
+    version = session.get_one(PlaybookVersion, drill.playbook_id)
+    whole = Playbook.model_validate(version.content).for_mode(drill.mode)
+    values = resolve_inputs(session, drill, whole)
+    inputs: dict[str, Any] = to_jsonable_python(values)
+    described = {
+        step.id: describe(step, whole, shaped(whole, inputs)) for step in whole.steps if step.kind is StepKind.USES
+    }
+    playbook = as_by_hand(whole, described) if by_hand else whole
+    locks = lock_keys(session, drill, whole)
+    signed = {
+        "plan": drill.plan_version_id,
+        "playbook": version.sha256,
+        "mode": drill.mode.value,
+        "inputs": inputs,
+        "byHand": by_hand,
+        "unattended": drill.attendance is Attendance.UNATTENDED,
+        "windows": drill.windows,
+        "limits": drill.limits,
+        "locks": list(locks),
+        "claims": drill.claims,
+    }
+    direction = Direction(drill.direction) if drill.direction else Direction.NONE
+    return Composed(version, playbook, inputs, locks, direction, digest_of(signed), described)
+
+
+def digest_of(signed: dict[str, Any]) -> str:
+    """SHA-256 over canonical JSON: one byte changed is another digest. It names no side that is active now."""
+    text = json.dumps(to_jsonable_python(signed), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def lock_keys(session: Session, drill: Drill, playbook: Playbook) -> tuple[str, ...]:
+    """The environments that the playbook locks: both sides of each pair it names."""
+    found: set[str] = set()
+    for name in playbook.locks:
+        reference = drill.inputs.get(name, drill.pair_id)
+        pair = _pair(session, reference, drill.pair_id)
+        if pair is not None:
+            found |= {f"environment:{pair.primary_id}", f"environment:{pair.fallback_id}"}
+    return tuple(sorted(found))
+
+
+def _pair(session: Session, reference: Any, default: str | None) -> PairRow | None:
+    wanted = str(reference or default or "")
+    return session.exec(select(PairRow).where(or_(col(PairRow.id) == wanted, col(PairRow.ref) == wanted))).first()
+
+
+def describe(step: Step, playbook: Playbook, inputs: dict[str, Any]) -> dict[str, Any]:
+    """What the engine and the proof need to know of a step's driver, as it is installed now."""
+    runner = drivers.get(step.uses or "")
+    raw = known(step.with_, inputs)
+    params = to_jsonable_python(raw)
+    undo = drivers.get(step.undo.uses) if step.undo else None
+    return {
+        "runner": runner.name,
+        "effect": runner.effect.value,
+        "repeat": runner.repeat.value,
+        "probe": runner.probe,
+        "provides": facts.keys(runner.provides, params),
+        "requires": facts.keys(runner.requires, params),
+        "sides": sorted({str(value) for value in params.values() if value in (*Side,)}),
+        "undo": None if undo is None else undo.name,
+        "site": site_of(step, runner, raw, playbook, inputs),
+    }
+
+
+def known(raw: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that can be resolved before the run: all that is not measured by an earlier step."""
+    plain = {name: value for name, value in raw.items() if not _later(value)}
+    found: dict[str, Any] = {name: resolve(value, inputs, {}) for name, value in plain.items()}
+    return found
+
+
+def _later(value: Any) -> bool:
+    return isinstance(parse(value) if isinstance(value, str) else None, MeasurementReference)
+
+
+def site_of(step: Step, runner: Runner, params: dict[str, Any], playbook: Playbook, inputs: dict[str, Any]) -> str:
+    """Where a step runs: `at`, else the site of the node that it names, else the orchestrator's."""
+    if step.at is not None:
+        return _at(step.at, playbook, inputs)
+    fields = runner.Params.model_fields
+    values = {name: _typed(fields[name].annotation, value) for name, value in params.items() if name in fields}
+    return runner.site(runner.Params.model_construct(**values)) or ORCHESTRATOR
+
+
+def _typed(annotation: Any, value: Any) -> Any:
+    try:
+        return TypeAdapter(annotation).validate_python(value)
+    except ValidationError:
+        return value  # the loader checked the playbook; a wrong value of an input is the runner's to refuse
+
+
+def _at(at: str, playbook: Playbook, inputs: dict[str, Any]) -> str:
+    reference = parse(at)
+    side = resolve(at, inputs, {}) if isinstance(reference, InputReference) else at
+    pair = next((n for n, each in playbook.inputs.items() if each.type is InputType.ENVIRONMENT_PAIR), None)
+    if side not in (*Side,) or pair is None:
+        return ORCHESTRATOR
+    site: str = inputs[pair].node(Side(side)).site
+    return site
+
+
+def as_by_hand(playbook: Playbook, described: dict[str, dict[str, Any]]) -> Playbook:
+    """The playbook with each acting step done and reported by a person; what only looks stays as it is."""
+    steps = tuple(
+        _asked(step) if step.id in described and described[step.id]["effect"] != Effect.OBSERVES.value else step
+        for step in playbook.steps
+    )
+    return playbook.model_copy(update={"steps": steps})
+
+
+def _asked(step: Step) -> Step:
+    text = step.manual or step.title or Text(nl=f"Doe met de hand: {step.uses}.", en=f"Do by hand: {step.uses}.")
+    return step.model_copy(update={"uses": None, "with_": {}, "at": None, "ask": text, "retries": None})

@@ -1,0 +1,70 @@
+"""Safety facts of a run: who provides them, who requires them, and whether they were seen lately enough."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel import Session, select
+
+from app.core.db import locked
+from app.runs.models import Run, SeenFact, StepRun
+from app.runs.rules import Call
+from runners.contract import Fact, Side, Verdict
+
+FRESH = timedelta(seconds=60)
+"""A safety fact that a probe saw longer ago is no fact: the world may have moved."""
+SIGNED = timedelta(minutes=15)
+"""How long a named person's word stands in the place of a probe."""
+
+
+def key(fact: Fact, params: Mapping[str, Any]) -> str | None:
+    """``fenced:PAIR:SIDE`` for the pair and side that `params` name; None where they name none.
+
+    `params`: resolved parameters in JSON or shapes; the pair by its name, the side as its word.
+    """
+    pair, side = params.get(fact.pair), params.get(fact.node)
+    name = pair.get("name") if isinstance(pair, Mapping) else getattr(pair, "name", None)
+    if name is None or not isinstance(side, str) or side not in (*Side,):
+        return None
+    word = Side(side).other if fact.opposite else Side(side)
+    return f"{fact.kind}:{name}:{word.value}"
+
+
+def keys(facts: Iterable[Fact], params: Mapping[str, Any]) -> list[str]:
+    """The keys of all facts that `params` name."""
+    return [found for fact in facts if (found := key(fact, params)) is not None]
+
+
+def remember(session: Session, run: Run, row: StepRun, verdict: Verdict | None, *, now: datetime) -> None:
+    """Note what a step saw of the facts that it provides: they hold only when it passed. An undo voids every fact."""
+    if row.call is Call.UNDO:
+        for each in session.exec(select(SeenFact).where(SeenFact.run_id == run.id)):
+            each.holds = False
+            session.add(each)
+        return
+    for fact in row.driver.get("provides", ()):
+        note(session, run, fact, holds=verdict is Verdict.PASSED, step_id=row.step_id, now=now)
+
+
+def note(
+    session: Session, run: Run, fact: str, *, holds: bool, step_id: str, now: datetime, signed_by: str | None = None
+) -> None:
+    """Write what is known of a fact now; `signed_by` names the person who vouches for it in place of a probe."""
+    found = session.exec(select(SeenFact).where(SeenFact.run_id == run.id, SeenFact.fact == fact)).first()
+    row = found or SeenFact(run_id=run.id, fact=fact, holds=holds, at=now, step_id=step_id)
+    row.holds, row.at, row.step_id, row.signed_by = holds, now, step_id, signed_by
+    session.add(row)
+    session.flush()
+
+
+def missing(session: Session, run: Run, row: StepRun, *, now: datetime) -> list[str]:
+    """The facts that the step requires and that were not seen to hold lately enough."""
+    return [fact for fact in row.driver.get("requires", ()) if not _holds(session, run, fact, now)]
+
+
+def _holds(session: Session, run: Run, fact: str, now: datetime) -> bool:
+    found = session.exec(select(SeenFact).where(SeenFact.run_id == run.id, SeenFact.fact == fact)).first()
+    if found is None:
+        return False
+    seen: SeenFact = locked(session, SeenFact, found.id)
+    return seen.holds and now - seen.at <= (SIGNED if seen.signed_by else FRESH)

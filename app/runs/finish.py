@@ -1,0 +1,78 @@
+"""Ends a run in one transaction: verdict, times, proofs, findings, plan status, locks, audit."""
+
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, select
+
+from app.core import audit
+from app.plans import service as plans
+from app.plans.facts import Verdict as ProofVerdict
+from app.plans.models import ProofRow
+from app.runs import locks, proofs, stays
+from app.runs.clocks import clocks
+from app.runs.done import step_done, step_times
+from app.runs.models import Obligation
+from app.runs.rules import RunState, RunVerdict
+from app.runs.verdicts import claim_done, run_verdict
+from app.runs.view import Held, tell
+
+CLEAN_UP_WITHIN = timedelta(hours=24)
+_FREE = frozenset({RunState.COMPLETED, RunState.COMPLETED_WITH_EXCEPTIONS, RunState.UNDONE})
+"""Ends after which the environments are as they should be."""
+
+
+def write_complete_proofs(session: Session, held: Held, *, now: datetime) -> None:
+    """Move the home side once the target serves, and write the proofs of claims whose steps are complete."""
+    run = held.run
+    if run.started_at is None or run.ended is not None:
+        return
+    stays.note_serving(session, held, now=now)
+    if proofs.write_complete(session, held, now=now):
+        plans.refresh(session, now=now, plan_ids=[run.plan_id], why=f"run {run.ref}")
+
+
+def finish_run(session: Session, held: Held, end: RunState, *, now: datetime, reason: str = "") -> None:
+    """End the run in state `end` and write all that follows from it."""
+    run = held.run
+    if run.started_at is not None:
+        write_complete_proofs(session, held, now=now)
+        proofs.write_rest(session, held, now=now)
+        stays.note_undone(session, held, end, now=now)
+    run.ended, run.ended_at = end, now
+    _measure(held)
+    _judge(session, held, end)
+    standing = [fact for fact in held.facts() if fact.stands]
+    if end in _FREE or not standing:
+        locks.release(session, run)
+    if end not in (RunState.COMPLETED, RunState.COMPLETED_WITH_EXCEPTIONS) and not run.real:
+        _oblige(session, held, [fact.id for fact in standing], now)
+    held.refresh_state()
+    tell(session, run, f"run.{end.value}", now=now, verdict=run.verdict, reason=reason)
+    plans.refresh(session, now=now, plan_ids=[run.plan_id], why=f"run {run.ref}")
+    detail = {"state": end.value, "verdict": run.verdict.value if run.verdict else None, "reason": reason}
+    audit.record(session, "system", "run.ended", "run", run.id, ref=run.ref, **detail)
+
+
+def _measure(held: Held) -> None:
+    run = held.run
+    found = clocks([step_times(held, row) for row in held.steps.values()], alarm_at=run.alarm_at)
+    run.rta_ms, run.rpa_ms = found.rta_ms, found.rpa_ms
+    run.decision_ms, run.technical_ms = found.decision_ms, found.technical_ms
+
+
+def _judge(session: Session, held: Held, end: RunState) -> None:
+    run = held.run
+    steps = [step_done(held, row) for row in held.steps.values()]
+    proven = session.exec(select(ProofRow).where(ProofRow.run_id == run.id, col(ProofRow.claim_key).in_(run.proven)))
+    claims = [ProofVerdict(row.verdict) for row in proven]
+    run.verdict = RunVerdict.ABORTED if run.real else run_verdict(end, claims, steps)
+    run.verdict_reason = claim_done(steps, steps, breached=False).reason.model_dump()
+    session.add(run)
+
+
+def _oblige(session: Session, held: Held, standing: list[str], now: datetime) -> None:
+    """What still stands in the world after the end must be cleaned up, by somebody, before a moment."""
+    for step_id in standing:
+        title = held.playbook.step(step_id).title
+        what = f"{step_id}: {title.en if title else 'the effect of this step still stands'}"
+        session.add(Obligation(run_id=held.run.id, what=what[:500], due_at=now + CLEAN_UP_WITHIN))

@@ -1,0 +1,184 @@
+"""Carries out the planner's moves on the rows of a held run, until there is nothing left to move."""
+
+from datetime import datetime, timedelta
+
+from sqlmodel import Session
+
+from app.playbooks.references import parse, resolve
+from app.playbooks.rules import Choice, Step, StepKind, waits_until
+from app.runs import wakeup
+from app.runs.finish import finish_run, write_complete_proofs
+from app.runs.models import StepRun
+from app.runs.planner import Moves, next_moves
+from app.runs.record import Decision
+from app.runs.rules import Call, StepState
+from app.runs.view import Held, set_ready, tell
+from app.runs.work import ReadyStep
+from runners.contract import Effect, Repeat
+
+_SKIPPED = {
+    "unattended": "Nobody attends this run; the playbook lets it go on without this question.",
+    "passed-over": "A decision went past this step.",
+}
+
+
+def advance(session: Session, held: Held, *, now: datetime) -> list[ReadyStep]:
+    """Apply the planner's moves, refresh the stored state, and answer which step attempts are now ready."""
+    before = {(row.id, row.attempt) for row in held.steps.values() if row.state is StepState.READY}
+    while moves := next_moves(held.playbook, held.now(), held.flags, now):
+        _apply(session, held, moves, now)
+        if moves.over is not None:
+            finish_run(session, held, moves.over, now=now)
+            break
+    write_complete_proofs(session, held, now=now)
+    held.refresh_state()
+    for row in held.steps.values():
+        session.add(row)
+    session.add(held.run)
+    wakeup.after(session, held.run.id)
+    ready = [row for row in held.steps.values() if row.state is StepState.READY]
+    return [as_ready(row) for row in ready if (row.id, row.attempt) not in before]
+
+
+def as_ready(row: StepRun) -> ReadyStep:
+    """The row as the engine takes it."""
+    return ReadyStep(row.id, row.run_id, row.site, row.attempt)
+
+
+def _apply(session: Session, held: Held, moves: Moves, now: datetime) -> None:
+    if moves.turn is not None:
+        _turn(session, held, moves.turn, now)
+    for step_id in moves.withdraw:
+        withdraw(held.steps[step_id], now=now)
+    for step_id in (*moves.start, *moves.repeat):
+        _make_ready(session, held, step_id, now)
+    for step_id in moves.open:
+        _open(session, held, step_id, now)
+    for step_id, why in moves.skip:
+        _settle(session, held, step_id, StepState.SKIPPED, now, comment=_SKIPPED[why])
+    for step_id, option in moves.choose:
+        decide(session, held, step_id, option, by="system", reason="", now=now)
+    for step_id in moves.again:
+        _start_afresh(held.steps[step_id])
+    for step_id in moves.ignore:
+        _settle(session, held, step_id, StepState.IGNORED, now, comment="The playbook goes on after this failure.")
+    for step_id in moves.elapsed:
+        _settle(session, held, step_id, StepState.SUCCEEDED, now)
+    for step_id in moves.time_out:
+        _settle(session, held, step_id, StepState.TIMED_OUT, now, comment="Nobody answered in time.")
+    if moves.undo is not None:
+        _take_back(session, held, moves.undo, now)
+
+
+def _turn(session: Session, held: Held, choice: Choice, now: datetime) -> None:
+    run = held.run
+    if choice is Choice.UNDO:
+        run.undoing = True
+    else:
+        run.aborting = True
+        run.abort_reason = run.abort_reason or "The decision was to stop."
+    tell(session, run, f"run.{'undoing' if run.undoing else 'aborting'}", now=now, reason=run.abort_reason)
+
+
+def withdraw(row: StepRun, *, now: datetime) -> None:
+    """Take a step out of the queue; one whose earlier intent has no outcome yet is looked at instead."""
+    if row.state is StepState.STARTED or row.crashed:
+        look_or_ask(row, now=now)
+    elif row.state in (StepState.READY, StepState.WAITING):
+        row.state, row.due_at = StepState.NOT_STARTED, None
+
+
+def look_or_ask(row: StepRun, *, now: datetime) -> None:
+    """After an intent without an outcome: look whether the effect is there, or leave it unknown to a person."""
+    if row.call is Call.UNDO:
+        row.state = StepState.UNDO_FAILED
+        return
+    row.crashed = True
+    if row.effect is Effect.OBSERVES or row.driver.get("repeat") == Repeat.NEVER or row.call is Call.LOOK:
+        row.state, row.finished_at = StepState.UNKNOWN, now
+    else:
+        set_ready(row, Call.LOOK, now=now)
+
+
+def _make_ready(session: Session, held: Held, step_id: str, now: datetime) -> None:
+    row = held.steps[step_id]
+    row.tries += 1
+    set_ready(row, Call.RUN, now=now)
+    tell(session, held.run, "step.ready", now=now, step=step_id)
+
+
+def _open(session: Session, held: Held, step_id: str, now: datetime) -> None:
+    row, step = held.steps[step_id], held.playbook.step(step_id)
+    row.state, row.call, row.opened_at = StepState.WAITING, Call.RUN, now
+    row.attempt += 1
+    row.due_at = _due(held, step, now)
+    if row.effect is Effect.CHANGES:
+        intend(held, row, now=now)
+    tell(session, held.run, "step.opened", now=now, step=step_id, dueAt=row.due_at)
+
+
+def _due(held: Held, step: Step, now: datetime) -> datetime | None:
+    if step.kind is not StepKind.WAIT:
+        return now + timedelta(seconds=step.timeout) if step.timeout else None
+    until = waits_until(step, now)
+    if until is not None or step.wait is None:
+        return until
+    value = step.wait.for_ if step.wait.for_ is not None else step.wait.until
+    found = resolve(value, held.inputs(), {}) if parse(value) else value
+    return now + timedelta(seconds=found) if isinstance(found, int) else datetime.fromisoformat(str(found))
+
+
+def intend(held: Held, row: StepRun, *, now: datetime) -> None:
+    """Note that from now on the step's effect may be there."""
+    row.intent_at = now
+    row.first_intent_at = row.first_intent_at or now
+    row.order = row.order or 1 + max(each.order for each in held.steps.values())
+    row.intended, row.absent = True, False
+
+
+def _settle(session: Session, held: Held, step_id: str, state: StepState, now: datetime, *, comment: str = "") -> None:
+    row = held.steps[step_id]
+    row.state, row.finished_at, row.due_at, row.retry_at = state, now, None, None
+    row.comment = comment or row.comment
+    row.by = row.by or "system"
+    tell(session, held.run, f"step.{state.value}", now=now, step=step_id, comment=comment)
+
+
+def decide(session: Session, held: Held, step_id: str, option: str, *, by: str, reason: str, now: datetime) -> None:
+    """Write the outcome of a `decide` step: the option, who, why; what it does is for the planner."""
+    row, step = held.steps[step_id], held.playbook.step(step_id)
+    row.chosen, row.by = option, by
+    if row.opened_at is None:
+        row.opened_at = now
+    _settle(session, held, step_id, StepState.SUCCEEDED, now, comment=reason)
+    question = step.decide.model_dump() if step.decide else {}
+    session.add(
+        Decision(
+            run_id=held.run.id,
+            step_id=step_id,
+            question=question,
+            options=list(step.options),
+            chosen=option,
+            decider=by,
+            mandate=step.role or "",
+            reason=reason,
+            at=now,
+        )
+    )
+
+
+def _start_afresh(row: StepRun) -> None:
+    row.state, row.call, row.chosen, row.by, row.comment = StepState.NOT_STARTED, Call.RUN, None, None, ""
+    row.generation += 1
+    row.tries, row.crashed, row.retry_at, row.due_at, row.opened_at = 0, False, None, None, None
+
+
+def _take_back(session: Session, held: Held, step_id: str, now: datetime) -> None:
+    row, step = held.steps[step_id], held.playbook.step(step_id)
+    row.before_undo = row.before_undo or row.state
+    if step.kind is StepKind.USES:
+        set_ready(row, Call.UNDO, now=now)
+    else:
+        row.state, row.call, row.opened_at = StepState.WAITING, Call.UNDO, now
+        row.attempt += 1
+    tell(session, held.run, "step.undoing", now=now, step=step_id)

@@ -1,0 +1,352 @@
+"""What the engine calls: the next ready attempts, the intent, the look, the outcome; each in the caller's transaction.
+
+Every function that changes a step holds the row lock of its run first, so that a command of a person and the
+outcome of a step can't cross.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel import Session, col, or_, select
+
+from app.playbooks.references import Unresolved
+from app.runs import approval, facts, locks
+from app.runs.models import EvidenceFile, Run, StepRun
+from app.runs.progress import advance, as_ready, intend, look_or_ask
+from app.runs.rules import Call, Do, Pause, StepState
+from app.runs.view import Held, hold, set_ready, tell
+from app.runs.work import AfterLook, Owner, ReadyStep, StoredFile, Work
+from runners.contract import Effect, Observation, Outcome, Repeat, Seen, Text, Verdict
+
+LOOK_SECONDS = 60
+"""How long a mere look may take where the step's own time-out is longer."""
+POISON = 3
+"""So many workers lost over one attempt: the step is parked for a person."""
+LONGEST_LOG = 200_000
+
+
+def ready_steps(session: Session, sites: frozenset[str] | None) -> list[ReadyStep]:
+    """Attempts that nobody has taken, of runs that may go on; `sites` None: every site."""
+    wanted = (
+        select(StepRun)
+        .join(Run, col(Run.id) == col(StepRun.run_id))
+        .where(StepRun.state == StepState.READY, col(Run.ended).is_(None))
+        .where(or_(col(Run.paused).is_(None), StepRun.call != Call.RUN))
+        .order_by("ready_at")
+    )
+    if sites is not None:
+        wanted = wanted.where(col(StepRun.site).in_(sites))
+    return [as_ready(row) for row in session.exec(wanted)]
+
+
+def begin(session: Session, step_run_id: str, attempt: int, *, owner: Owner, now: datetime) -> Work | None:
+    """Write the intent (ready → started) and answer what to do; None where there is nothing to do any more.
+
+    Refuses without an effect when the run stopped, lost its lock or its approval, or a safety fact is missing or old.
+    """
+    held, row = _held(session, step_run_id)
+    if row.attempt != attempt or row.state is not StepState.READY or held.run.ended is not None:
+        return None
+    if row.call is Call.RUN and not _may_start(session, held, row, now):
+        return None
+    try:
+        work = _work(held, row, now)
+    except Unresolved as missing:
+        _fail(row, f"{missing} heeft geen waarde", f"{missing} has no value", now)
+        advance(session, held, now=now)
+        return None
+    row.state, row.boot_id, row.executor = StepState.STARTED, owner.boot_id, owner.executor_id
+    if row.call is Call.RUN:
+        intend(held, row, now=now)
+    row.intent_at = now
+    row.progress, row.outcome = {}, row.outcome if row.call is not Call.RUN else {}
+    tell(session, held.run, "step.started", now=now, step=row.step_id, call=row.call, attempt=attempt)
+    held.refresh_state()
+    session.add(row)
+    return work
+
+
+def observed(
+    session: Session, step_run_id: str, attempt: int, observation: Observation, *, owner: Owner, now: datetime
+) -> AfterLook:
+    """What follows from looking first: the work that is still to be done, or the step settled by what was seen."""
+    held, row = _held(session, step_run_id)
+    if not _ours(row, attempt, owner):
+        return AfterLook()
+    tell(session, held.run, "step.observed", now=now, step=row.step_id, seen=observation.seen)
+    if _still_to_do(held, row, observation):
+        if row.call is Call.RUN:
+            row.generation += 1  # it was looked for and is not there: a new effect, under a new key
+            row.crashed = False
+        session.add(row)
+        return AfterLook(work=_work(held, row, now, looked=True))
+    _adopt(row, observation, now)
+    facts.remember(session, held.run, row, row.verdict, now=now)
+    return AfterLook(ready=tuple(advance(session, held, now=now)))
+
+
+def finish(
+    session: Session,
+    step_run_id: str,
+    attempt: int,
+    outcome: Outcome | None,
+    *,
+    owner: Owner,
+    now: datetime,
+    evidence: Sequence[StoredFile] = (),
+    error: Text | None = None,
+) -> list[ReadyStep]:
+    """Write the outcome (started → its end), plan on, and answer what became ready.
+
+    Without an outcome the step is unknown: a changing one is looked at next. An attempt that is not this owner's any
+    more writes nothing; where it was settled by a look, what is ready now is answered.
+    """
+    held, row = _held(session, step_run_id)
+    if not _ours(row, attempt, owner):
+        return [as_ready(each) for each in held.steps.values() if each.state is StepState.READY]
+    for each in evidence:
+        session.add(_file(held, row, each, now))
+    if outcome is None:
+        _no_outcome(row, error, now)
+    else:
+        _settle(row, outcome, now)
+        facts.remember(session, held.run, row, outcome.verdict, now=now)
+    _plan_retry(held, row, now)
+    tell(session, held.run, f"step.{row.state.value}", now=now, step=row.step_id, reason=row.outcome.get("reason"))
+    return advance(session, held, now=now)
+
+
+def abort_wanted(session: Session, run_id: str) -> bool:
+    """Whether the bodies that run for this run must be killed: aborted, undoing, or ended by *this is real*."""
+    run = session.get(Run, run_id, populate_existing=True)
+    return run is None or run.aborting or run.undoing or run.ended is not None
+
+
+def kill_wanted(session: Session, step_run_id: str) -> bool:
+    """Whether this very body must be killed: an undo runs on while its run is undoing, a look always."""
+    row = session.get(StepRun, step_run_id, populate_existing=True)
+    if row is None:
+        return True
+    run = session.get(Run, row.run_id, populate_existing=True)
+    if run is None or run.ended is not None:
+        return True
+    if row.call is Call.LOOK:
+        return False
+    return run.aborting or (run.undoing and row.call is Call.RUN)
+
+
+def take_over(session: Session, boot_ids: Sequence[str], *, now: datetime) -> list[ReadyStep]:
+    """Give the unfinished attempts of dead processes back to their sites, as what the runner's `repeat` permits."""
+    wanted = select(StepRun).where(StepRun.state == StepState.STARTED, col(StepRun.boot_id).in_(list(boot_ids)))
+    found = {row.run_id: row.id for row in session.exec(wanted)}
+    ready: list[ReadyStep] = []
+    for run_id in sorted(found):
+        held = hold(session, run_id)
+        for row in held.steps.values():
+            if row.state is StepState.STARTED and row.boot_id in boot_ids:
+                _take_over(session, held, row, now)
+        advance(session, held, now=now)
+        ready += [as_ready(row) for row in held.steps.values() if row.state is StepState.READY]
+    return ready
+
+
+def note(
+    session: Session, step_run_id: str, *, lines: Sequence[str], progress: dict[str, Any] | None, now: datetime
+) -> None:
+    """Add log lines and progress of a running body to its step; log text is capped, the rest is in the evidence."""
+    held, row = _held(session, step_run_id)
+    if lines:
+        row.log = (row.log + "".join(f"{line}\n" for line in lines))[-LONGEST_LOG:]
+    if progress is not None:
+        row.progress = dict(progress)
+    session.add(row)
+    tell(session, held.run, "step.progress", now=now, step=row.step_id, progress=progress, lines=len(lines))
+
+
+def _held(session: Session, step_run_id: str) -> tuple[Held, StepRun]:
+    run_id = session.exec(select(StepRun.run_id).where(StepRun.id == step_run_id)).one()
+    held = hold(session, run_id)
+    return held, next(row for row in held.steps.values() if row.id == step_run_id)
+
+
+def _ours(row: StepRun, attempt: int, owner: Owner) -> bool:
+    return row.attempt == attempt and row.state is StepState.STARTED and row.boot_id == owner.boot_id
+
+
+def _may_start(session: Session, held: Held, row: StepRun, now: datetime) -> bool:
+    run, step = held.run, held.playbook.step(row.step_id)
+    if run.aborting or run.undoing or run.paused is not None:
+        return False
+    if not locks.still_held(session, run):
+        _pause(session, held, "The lock of the environment is held by somebody else now.", now)
+        return False
+    if row.effect is Effect.CHANGES and (step.irrevocable or step.point_of_no_return):
+        why = approval.why_void(session, held.run, now=now)
+        if why is not None:
+            _pause(session, held, why, now)
+            return False
+    return _facts_hold(session, held, row, now)
+
+
+def _pause(session: Session, held: Held, reason: str, now: datetime) -> None:
+    held.run.paused, held.run.pause_reason = Pause.GUARD, reason
+    tell(session, held.run, "run.paused", now=now, reason=reason)
+    advance(session, held, now=now)
+
+
+def _facts_hold(session: Session, held: Held, row: StepRun, now: datetime) -> bool:
+    """Whether the safety facts are fresh; else those who can look are asked again, and the step waits for them."""
+    missing = facts.missing(session, held.run, row, now=now)
+    if not missing:
+        return True
+    lookers = [each for each in held.steps.values() if _can_look_again(each, missing)]
+    found = {fact for each in lookers for fact in each.driver.get("provides", ())}
+    if set(missing) <= found:
+        row.state = StepState.NOT_STARTED
+        for each in lookers:
+            set_ready(each, Call.RUN, now=now)
+    else:
+        names = ", ".join(sorted(missing))
+        _fail(row, f"niet (recent) bewezen: {names}", f"not proven, or not lately: {names}", now)
+    advance(session, held, now=now)
+    return False
+
+
+def _can_look_again(row: StepRun, missing: Sequence[str]) -> bool:
+    looks = row.effect is Effect.OBSERVES and row.state in (StepState.SUCCEEDED, StepState.WARNING)
+    return looks and bool(set(missing) & set(row.driver.get("provides", ())))
+
+
+def _fail(row: StepRun, nl: str, en: str, now: datetime) -> None:
+    row.state, row.finished_at, row.verdict = StepState.FAILED, now, Verdict.FAILED
+    row.outcome = {"verdict": Verdict.FAILED.value, "reason": {"nl": nl, "en": en}, "measurements": []}
+
+
+def _work(held: Held, row: StepRun, now: datetime, *, looked: bool = False) -> Work:
+    """The unit of work for a step's present call; `looked` when its observation was done already."""
+    step, driver = held.playbook.step(row.step_id), row.driver
+    own = held.params(step.with_)
+    runner, params, call, timeout = str(driver["runner"]), own, Do.RUN, step.timeout or LOOK_SECONDS
+    if row.call is Call.UNDO and step.undo is not None:
+        runner, timeout = step.undo.uses, step.undo.timeout
+        params = held.params(step.undo.with_)
+        call = Do.UNDO if step.undo.uses == step.uses else Do.RUN
+    if not looked and _look_first(row):
+        call = Do.OBSERVE_FIRST
+    if row.call is Call.LOOK:
+        timeout = min(timeout, LOOK_SECONDS)
+    return Work(
+        step_run_id=row.id,
+        run_id=row.run_id,
+        attempt=row.attempt,
+        runner=runner,
+        call=call,
+        params=params,
+        effect_key=f"{row.run_id}:{row.step_id}:{row.generation}" + (":undo" if row.call is Call.UNDO else ""),
+        fencing_token=locks.token(held.run),
+        deadline=now + timedelta(seconds=timeout),
+        site=row.site,
+        observe_runner=str(driver["runner"]),
+        observe_params=own,
+    )
+
+
+def _look_first(row: StepRun) -> bool:
+    """Whether the effect may be there already, and must be looked for before it is made or taken back."""
+    if row.call is Call.LOOK:
+        return True
+    if row.effect is Effect.OBSERVES or row.driver.get("repeat") == Repeat.NEVER:
+        return False
+    if row.call is Call.UNDO:
+        return True
+    return row.intended and not row.absent and row.driver.get("repeat") == Repeat.OBSERVABLE
+
+
+def _still_to_do(held: Held, row: StepRun, observation: Observation) -> bool:
+    match row.call:
+        case Call.RUN:
+            return observation.seen is Seen.NOT_DONE and not held.run.aborting and not held.run.undoing
+        case Call.LOOK:
+            return False
+        case Call.UNDO:
+            surely = row.before_undo in (StepState.SUCCEEDED, StepState.WARNING)
+            return observation.seen is Seen.DONE or (observation.seen is Seen.UNKNOWN and surely)
+
+
+def _adopt(row: StepRun, observation: Observation, now: datetime) -> None:
+    """Settle a step by what was seen of its effect."""
+    row.finished_at = now
+    verdicts = {Seen.DONE: Verdict.PASSED, Seen.NOT_DONE: Verdict.FAILED, Seen.UNKNOWN: Verdict.UNKNOWN}
+    if row.call is Call.UNDO:
+        row.state = StepState.UNDONE if observation.seen is Seen.NOT_DONE else StepState.UNDO_FAILED
+        return
+    states = {Seen.DONE: StepState.SUCCEEDED, Seen.NOT_DONE: StepState.FAILED, Seen.UNKNOWN: StepState.UNKNOWN}
+    row.state, row.verdict = states[observation.seen], verdicts[observation.seen]
+    row.absent = observation.seen is Seen.NOT_DONE
+    row.crashed = observation.seen is Seen.UNKNOWN
+    row.outcome = {
+        "verdict": row.verdict.value,
+        "reason": observation.reason.model_dump(),
+        "measurements": [each.model_dump() for each in observation.measurements],
+    }
+
+
+def _settle(row: StepRun, outcome: Outcome, now: datetime) -> None:
+    row.finished_at, row.crashed = now, False
+    if row.call is Call.UNDO:
+        row.state = StepState.UNDONE if outcome.verdict is Verdict.PASSED else StepState.UNDO_FAILED
+        row.comment = "" if outcome.verdict is Verdict.PASSED else outcome.reason.en
+        return
+    done = StepState.WARNING if outcome.warning else StepState.SUCCEEDED
+    states = {Verdict.PASSED: done, Verdict.FAILED: StepState.FAILED, Verdict.UNKNOWN: StepState.UNKNOWN}
+    row.state, row.verdict, row.effective_at = states[outcome.verdict], outcome.verdict, outcome.effective_at
+    row.outcome = outcome.model_dump(mode="json", exclude={"evidence"})
+
+
+def _no_outcome(row: StepRun, error: Text | None, now: datetime) -> None:
+    """The body ended without a word: killed, past its deadline, or a bug. What it did is not known."""
+    reason = error or Text(nl="De stap gaf geen uitkomst.", en="The step gave no outcome.")
+    if row.call is Call.RUN:
+        row.verdict = Verdict.UNKNOWN
+        row.outcome = {"verdict": Verdict.UNKNOWN.value, "reason": reason.model_dump(), "measurements": []}
+    row.comment = reason.en
+    look_or_ask(row, now=now)
+
+
+def _plan_retry(held: Held, row: StepRun, now: datetime) -> None:
+    step = held.playbook.step(row.step_id)
+    harmless = row.effect in (Effect.OBSERVES, Effect.ISOLATED) or row.absent
+    troubled = row.state in (StepState.FAILED, StepState.TIMED_OUT, StepState.UNKNOWN) and row.call is Call.RUN
+    stopping = held.run.aborting or held.run.undoing
+    if step.retries and harmless and troubled and not stopping and row.tries <= step.retries.times:
+        row.retry_at = now + timedelta(seconds=step.retries.wait)
+
+
+def _take_over(session: Session, held: Held, row: StepRun, now: datetime) -> None:
+    row.takeovers += 1
+    row.boot_id = row.executor = None
+    tell(session, held.run, "step.worker-lost", now=now, step=row.step_id, times=row.takeovers)
+    stopping = held.run.aborting or (held.run.undoing and row.call is Call.RUN)
+    repeatable = row.effect is Effect.OBSERVES or row.driver.get("repeat") != Repeat.NEVER
+    if row.takeovers >= POISON or not repeatable:
+        row.crashed, row.finished_at = True, now
+        row.state = StepState.UNDO_FAILED if row.call is Call.UNDO else StepState.UNKNOWN
+    elif stopping:
+        look_or_ask(row, now=now)
+    else:
+        row.crashed = True
+        set_ready(row, row.call, now=now)
+
+
+def _file(held: Held, row: StepRun, stored: StoredFile, now: datetime) -> EvidenceFile:
+    return EvidenceFile(
+        run_id=held.run.id,
+        step_run_id=row.id,
+        attempt=row.attempt,
+        sha256=stored.sha256,
+        size=stored.size,
+        media_type=stored.media_type,
+        title=stored.title,
+        at=now,
+    )
