@@ -6,21 +6,25 @@ Runs itself as a program too: PostgreSQL refuses root, so the servers are starte
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from app.lab import ground, writer
+from app.lab import ground, haproxy, postgres, writer
 from app.lab.backups import base_backup, cut_off, dump, is_listed, is_readable
-from app.lab.postgres import SEEDED, ComponentMissing, PostgresServer, tool
+from app.lab.postgres import SEEDED, ComponentMissing, PostgresServer, ServerFailed, tool
 from app.lab.processes import Supervisor, leftovers
 from app.lab.servers import SITES, Servers, health, slot
-from runners.contract import Side
+from runners.contract import Side, Verdict
+from runners.host_client import RunnerHost
+from runners.host_protocol import Call, HostRequest
 
 
 def start_writer(supervisor: Supervisor, lab: Servers) -> Path:
@@ -108,6 +112,59 @@ def scenario_backups(folder: Path) -> dict[str, object]:
         }
 
 
+def scenario_drivers(folder: Path) -> dict[str, object]:
+    with Supervisor(folder) as supervisor:
+        lab = Servers.start(supervisor)
+        log = start_writer(supervisor, lab)
+        start = datetime.now(UTC)
+        with RunnerHost(environment={**os.environ, "WISSEL_SECRETS_DIR": str(lab.secrets)}) as host:
+            verdicts = switch_by_drivers(host, lab)
+        end = datetime.now(UTC)
+        old, new = lab.databases[Side.PRIMARY], lab.databases[Side.FALLBACK]
+        with contextlib.suppress(ServerFailed):
+            new.wait_for_standby(3)
+        writes = writer.read(log)
+        return {
+            "verdicts": verdicts,
+            "serving": lab.serving(),
+            "outage": writer.outage_ms(writes, start, end),
+            "lost": sorted(writer.lost(writes, new.numbers(writer.FIRST))),
+            "old side still runs": old.pid() is not None,
+        }
+
+
+def switch_by_drivers(host: RunnerHost, lab: Servers) -> dict[str, str]:
+    verdicts: dict[str, str] = {}
+
+    def call(runner: str, **parameters: object) -> dict[str, object]:
+        evidence = lab.folder / "evidence" / runner
+        evidence.mkdir(parents=True)
+        request = HostRequest(
+            id=runner,
+            call=Call.RUN,
+            runner=runner,
+            params={"pair": lab.pair().model_dump(mode="json"), **parameters},
+            effect_key=f"run:{runner}:1",
+            fencing_token=1,
+            deadline=datetime.now(UTC) + timedelta(seconds=30),
+            evidence=str(evidence),
+        )
+        reply = host.call(request)
+        outcome = reply.outcome
+        assert outcome is not None, reply
+        verdicts[runner] = outcome.verdict
+        return {one.name: one.value for one in outcome.measurements}
+
+    fenced = call("postgres.fence", node="primary")
+    call("postgres.check-fenced", node="primary")
+    call("postgres.caught-up", node="fallback", lsn=fenced["final_lsn"])
+    call("postgres.promote", node="fallback")
+    call("postgres.check-writable", node="fallback", canary=fenced["canary"])
+    call("switch.haproxy", to="fallback")
+    call("postgres.follow", node="primary", upstream="fallback")
+    return verdicts
+
+
 def scenario_stand(folder: Path) -> dict[str, object]:
     with Supervisor(folder) as supervisor:
         lab = Servers.start(supervisor)
@@ -119,8 +176,7 @@ def scenario_stand(folder: Path) -> dict[str, object]:
 
 
 def main(name: str, folder: Path) -> None:
-    scenario = {"swap": scenario_swap, "backups": scenario_backups, "stand": scenario_stand}[name]
-    print(json.dumps(scenario(folder)), flush=True)
+    print(json.dumps(globals()[f"scenario_{name}"](folder)), flush=True)
 
 
 class Actor:
@@ -158,11 +214,6 @@ class Actor:
 
 @pytest.fixture(scope="module")
 def actor(tmp_path_factory):
-    import shutil
-    import tempfile
-
-    from app.lab import haproxy, postgres
-
     try:
         postgres.binaries(), haproxy.binary()
     except ComponentMissing as missing:
@@ -187,6 +238,15 @@ def test_a_swap_by_hand_under_load_loses_no_acknowledged_write(actor):
     assert seen["secrets"] == ["0o600", "0o600"]
     assert seen["up"] < (10 if os.environ.get("CI") == "true" else 5)
     assert seen["left"] == []
+
+
+def test_the_drivers_switch_under_load_and_what_they_started_outlives_them(actor):
+    seen = actor.run("drivers")
+    assert set(seen["verdicts"].values()) == {Verdict.PASSED}
+    assert seen["serving"] == Side.FALLBACK
+    assert seen["lost"] == []
+    assert seen["outage"] < 10_000
+    assert seen["old side still runs"]
 
 
 def test_the_damaged_dump_looks_good_to_a_listing_and_the_real_restore_sees_it(actor):
