@@ -35,7 +35,7 @@ class Drill(SQLModel, table=True):
     inputs: dict[str, Any] = document()
     """Input name → reference of a catalogue row, or a plain value in JSON."""
     schedule: dict[str, Any] | None = Field(default=None, sa_type=document().sa_type, nullable=True)
-    """`app.drills.rules.Once` or `Recurring` as JSON; None: started by hand only."""
+    """`app.drills.rules.OnceAt` or `Recurring` as JSON; None: started by hand only."""
     time_zone: str = Field(default="Europe/Amsterdam", max_length=60)
     windows: list[dict[str, Any]] = document(list)
     grace_s: int = 900
@@ -57,12 +57,14 @@ class Drill(SQLModel, table=True):
     created_at: datetime = moment()
     planned_until: datetime | None = moment(optional=True)
     """Moments up to here have been looked at; None: none yet."""
+    next_due_at: datetime | None = moment(optional=True, index=True)
+    """The first moment after that; None where nothing is to come."""
     archived_at: datetime | None = moment(optional=True)
     revision: int = 1
 
 
 class DrillMoment(SQLModel, table=True):
-    """One moment of a drill that has come: planned, skipped or missed, with the reason. One row, however many looked."""
+    """One moment of a drill that has come: planned, skipped or missed, with the reason; one row each."""
 
     __tablename__ = "drill_moment"
     __table_args__ = (UniqueConstraint("drill_id", "nominal_local"),)

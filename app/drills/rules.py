@@ -2,11 +2,11 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from app.core.shapes import Duration, Line, Name, Shape
+from app.core.shapes import Duration, Line, Moment, Name, Shape
 
 
 class Attendance(StrEnum):
@@ -38,7 +38,12 @@ class Direction(StrEnum):
     BACK = "back"
 
 
-Cron = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[0-9a-z,*/ -]+$")]
+def _cron_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Cron = Annotated[str, BeforeValidator(_cron_text), Field(min_length=1, max_length=60, pattern=r"^[0-9a-z,*/ -]+$")]
+"""A field of a cron trigger, in small letters: ``1,4,7,10``, ``*/2``, ``mon-fri``, ``1st sun``, ``last``."""
 
 
 class OnceAt(Shape):
@@ -46,12 +51,15 @@ class OnceAt(Shape):
 
     kind: Literal["once"] = "once"
     at: datetime
-    """Without offset: wall time in `timeZone`; with an offset it must agree with that zone."""
+    """Without offset: wall time in `timeZone`; with an offset: that moment."""
     time_zone: Name = "Europe/Amsterdam"
 
 
 class Recurring(Shape):
-    """Moments by the fields of a cron trigger; what is left out above the smallest given field means every one."""
+    """Moments by the fields of a cron trigger.
+
+    Fields below the smallest given one are at their least (hour 2 means 02:00), those above it are free.
+    """
 
     kind: Literal["recurring"] = "recurring"
     year: Cron | None = None
@@ -59,12 +67,22 @@ class Recurring(Shape):
     day: Cron | None = None
     """Day of the month, or ``1st sun``, ``last fri``, ``last``."""
     day_of_week: Cron | None = None
-    hour: Cron = "0"
-    minute: Cron = "0"
-    second: Cron = "0"
+    hour: Cron | None = None
+    minute: Cron | None = None
+    second: Cron | None = None
     time_zone: Name = "Europe/Amsterdam"
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
+    starts_at: Moment | None = None
+    """No moment falls before this one."""
+    ends_at: Moment | None = None
+    every: int = Field(default=1, ge=1, le=12)
+    """Of the moments from `startsAt` on only each so-many-th …"""
+    offset: int = Field(default=0, ge=0, le=11)
+    """… beginning with this one, counted from 0. An alternating pair has every 2 and offsets 0 and 1."""
+
+    def fields(self) -> dict[str, str]:
+        """The given fields by APScheduler's names."""
+        names = ("year", "month", "day", "day_of_week", "hour", "minute", "second")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
 Schedule = Annotated[OnceAt | Recurring, Field(discriminator="kind")]
