@@ -1,5 +1,6 @@
 # What a person types: make demo [AUTO=1], make test, make check, make bench, make clean.
 # Everything is installed into .venv; nothing but the tests' browser is ever installed outside of it.
+# More options go along as make demo DEMO='--data FOLDER', make test PYTEST='tests/unit -x'.
 # make itself ends with status 2 whatever went wrong; .venv/bin/wissel demo --auto tells 1 from 3.
 
 PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \

@@ -19,8 +19,9 @@ import pytest
 
 from app.lab import ground, haproxy, postgres, writer
 from app.lab.backups import base_backup, cut_off, dump, is_listed, is_readable
+from app.lab.leftovers import leftovers
 from app.lab.postgres import SEEDED, ComponentMissing, PostgresServer, ServerFailed, tool
-from app.lab.processes import Supervisor, leftovers
+from app.lab.processes import Supervisor
 from app.lab.servers import SITES, Servers, health, slot
 from runners.contract import Side, Verdict
 from runners.host_client import RunnerHost
