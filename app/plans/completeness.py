@@ -71,9 +71,9 @@ def too_slow(needed: TimeNeeded, mtpd: int | None) -> bool:
     return needed.seconds is not None and mtpd is not None and needed.seconds > mtpd
 
 
-def complete(parts: Mapping[str, bool], needed: TimeNeeded, mtpd: int | None) -> Lamp:
+def complete(parts: Sequence[tuple[Message, bool]], needed: TimeNeeded, mtpd: int | None) -> Lamp:
     """*Complete*: every part that this kind of plan needs is filled in, and the time needed is known and fits."""
-    missing = [say("Not filled in: {part}.", part=part) for part, filled in parts.items() if not filled]
+    missing = [say("Not filled in: {part}.", part=part) for part, filled in parts if not filled]
     if needed.seconds is None:
         missing.append(say("The time needed is not known: add steps with an estimate."))
     elif needed.unknown:

@@ -38,6 +38,11 @@ class DefaultClaim:
     families: tuple[ScenarioFamily, ...]
     without_supplier: bool = False
 
+    @classmethod
+    def lone(cls, kind: ClaimKind, valid_days: int) -> "DefaultClaim":
+        """The default of a kind that this sort of plan is not offered: its level, and no scenario families."""
+        return cls(kind, _SAYS[kind], LEAST_LEVEL[kind], valid_days, ())
+
 
 LEAST_LEVEL = {
     ClaimKind.DECIDE_AND_ALERT: 2,

@@ -174,6 +174,8 @@ class Weakening(SQLModel, table=True):
     approver_id: str | None = link("person.id", optional=True)
     """Another person than who asked; empty while nobody answered."""
     approved_at: datetime | None = moment(optional=True)
+    refused_at: datetime | None = moment(optional=True)
+    """When that other person did not agree."""
 
 
 class Mvo(SQLModel, table=True):

@@ -160,6 +160,7 @@ class WeakeningOut(Shape):
     requested_at: Moment
     approver_id: str | None
     approved_at: Moment | None
+    refused_at: Moment | None
 
 
 class WeakerOut(Shape):
