@@ -1,6 +1,4 @@
-"""The drivers that this process knows, found once through their entry points."""
-
-from functools import cache
+"""The drivers that this process knows: found once through their entry points, or handed over at the start."""
 
 from app.core.errors import Conflict
 from app.core.messages import say
@@ -14,15 +12,20 @@ class RunnerMissing(Conflict):
     code = "runner-missing"
 
 
-@cache
-def registry() -> Registry:
-    """All installed drivers."""
-    return load()
+_known: Registry | None = None
+
+
+def use(registry: Registry) -> None:
+    """Know these drivers from now on."""
+    global _known
+    _known = registry
 
 
 def get(name: str) -> Runner:
     """The driver called `name`. Raises `RunnerMissing`."""
+    if _known is None:
+        use(load())
     try:
-        return registry()[name]
+        return (_known or {})[name]
     except KeyError:
         raise RunnerMissing(say("No runner called '{name}' is installed here.", name=name)) from None

@@ -8,8 +8,26 @@ from sqlmodel import Field, SQLModel
 
 from app.core.columns import document, key, link, moment, word
 from app.playbooks.rules import Mode
+from app.runs.record import Answer, Approval, Decision, Observation
 from app.runs.rules import Call, Direction, Pause, RunState, RunVerdict, StepState
 from runners.contract import Effect, Verdict
+
+__all__ = [
+    "Answer",
+    "Approval",
+    "Decision",
+    "EnvironmentLock",
+    "EvidenceFile",
+    "GuardState",
+    "Obligation",
+    "Observation",
+    "Run",
+    "RunEvent",
+    "SeenFact",
+    "Stay",
+    "StayLook",
+    "StepRun",
+]
 
 
 class Run(SQLModel, table=True):
@@ -207,6 +225,8 @@ class GuardState(SQLModel, table=True):
     looked_at: datetime | None = moment(optional=True)
     acted_at: datetime | None = moment(optional=True)
     """When a breach that outlasted the tolerance was acted upon; the claim of the run then fails."""
+    paused_at: datetime | None = moment(optional=True)
+    """When it last paused the run."""
     reason: dict[str, Any] = document()
 
 

@@ -283,3 +283,10 @@ def _step_commands(step: StepFact) -> list[Command]:
     if not step.provides and not step.stands and step.state in TROUBLE | {StepState.NOT_STARTED}:
         found.append(Command.SKIP)
     return found
+
+
+def tally(votes: Sequence[str], *, quorum: int, veto: str | None) -> str | None:
+    """The option that won; None while no option has its quorum. One vote for the `veto` option decides."""
+    if veto is not None and veto in votes:
+        return veto
+    return next((option for option in dict.fromkeys(votes) if votes.count(option) >= quorum), None)

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, or_, select
 
 from app.playbooks.references import Unresolved
 from app.runs import approval, facts, locks
-from app.runs.models import EvidenceFile, Run, StepRun
+from app.runs.models import EvidenceFile, Run, Stay, StepRun
 from app.runs.progress import advance, as_ready, intend, look_or_ask
 from app.runs.rules import Call, Do, Pause, StepState
 from app.runs.view import Held, hold, set_ready, tell
@@ -117,23 +117,23 @@ def finish(
     return advance(session, held, now=now)
 
 
-def abort_wanted(session: Session, run_id: str) -> bool:
-    """Whether the bodies that run for this run must be killed: aborted, undoing, or ended by *this is real*."""
-    run = session.get(Run, run_id, populate_existing=True)
-    return run is None or run.aborting or run.undoing or run.ended is not None
-
-
 def kill_wanted(session: Session, step_run_id: str) -> bool:
-    """Whether this very body must be killed: an undo runs on while its run is undoing, a look always."""
+    """Whether this body must be killed now: its run was aborted or ended, or is being undone while it still runs.
+
+    An undo runs on while its run is undoing, and a mere look is never killed: it is how the run gets to know.
+    """
     row = session.get(StepRun, step_run_id, populate_existing=True)
-    if row is None:
+    run = session.get(Run, row.run_id, populate_existing=True) if row else None
+    if row is None or run is None or run.ended is not None or row.state is not StepState.STARTED:
         return True
-    run = session.get(Run, row.run_id, populate_existing=True)
-    if run is None or run.ended is not None:
-        return True
-    if row.call is Call.LOOK:
-        return False
-    return run.aborting or (run.undoing and row.call is Call.RUN)
+    return row.call is not Call.LOOK and (run.aborting or (run.undoing and row.call is Call.RUN))
+
+
+def active_runs(session: Session) -> set[str]:
+    """Ids of the runs that have begun and are not over, or whose stay is still looked at."""
+    begun = select(Run.id).where(col(Run.started_at).is_not(None), col(Run.ended).is_(None))
+    staying = select(Stay.run_id).where(col(Stay.ended_at).is_(None))
+    return {*session.exec(begun), *session.exec(staying)}
 
 
 def take_over(session: Session, boot_ids: Sequence[str], *, now: datetime) -> list[ReadyStep]:

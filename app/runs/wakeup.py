@@ -14,10 +14,10 @@ def _nobody(run_id: str) -> None:
 _listener: Callable[[str], None] = _nobody
 
 
-def listen(listener: Callable[[str], None]) -> None:
-    """Call `listener(run_id)` after each commit that made a step of that run ready or changed its course."""
+def register(listener: Callable[[str], None] | None) -> None:
+    """Call `listener(run_id)` after each commit that changed the course of that run; None: nobody listens."""
     global _listener
-    _listener = listener
+    _listener = listener or _nobody
 
 
 def notify(run_id: str) -> None:

@@ -1,0 +1,230 @@
+"""Plans a run for a drill and starts it: approvals, the locks, and the moment from which it may go."""
+
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, select
+
+from app.access.rules import Actor
+from app.core import audit
+from app.core.columns import next_ref
+from app.core.errors import Conflict
+from app.core.messages import say
+from app.drills.models import Drill, DrillMoment
+from app.drills.rules import Attendance
+from app.plans.models import PlanVersion
+from app.playbooks.rules import Mode, StepKind
+from app.runs import approval, locks
+from app.runs.approval import Standing
+from app.runs.compose import ORCHESTRATOR, Composed, compose
+from app.runs.finish import finish_run
+from app.runs.models import Run, StepRun
+from app.runs.progress import advance
+from app.runs.rules import RunState
+from app.runs.view import Held, hold, tell
+from runners.contract import Effect
+
+LONGEST_WAIT = timedelta(days=14)
+"""How long a run that a person planned waits for its approvals."""
+
+
+class ModeNotAvailable(Conflict):
+    """This mode is not built yet: planning refuses it instead of pretending."""
+
+    code = "mode-not-available"
+
+
+class RehearsalWouldChange(Conflict):
+    """A rehearsal touches no production: a step that changes something is refused."""
+
+    code = "rehearsal-would-change"
+
+
+class NotApproved(Conflict):
+    """Two other people must say yes before this starts."""
+
+    code = "not-approved"
+
+
+class AlreadyStarted(Conflict):
+    """A run starts once."""
+
+    code = "already-started"
+
+
+def plan_run(
+    session: Session,
+    drill: Drill,
+    *,
+    actor: Actor,
+    now: datetime,
+    moment: DrillMoment | None = None,
+    by_hand: bool = False,
+) -> Run:
+    """Write a run of `drill` with its own copy of everything it will run; for a due moment, or for a person now."""
+    composed = compose(session, drill, by_hand=by_hand)
+    _refuse_what_cannot_be(drill, composed)
+    version = session.get_one(PlanVersion, drill.plan_version_id)
+    due = moment.due_at if moment else now
+    starter = drill.created_by if moment else actor.ref
+    latest = moment.due_at + timedelta(seconds=drill.grace_s) if moment else now + LONGEST_WAIT
+    run = Run(
+        ref=next_ref(session, "RUN"),
+        drill_id=drill.id,
+        moment_id=moment.id if moment else None,
+        nominal=moment.nominal_local if moment else None,
+        plan_id=drill.plan_id,
+        plan_version_id=version.id,
+        plan_major=version.major,
+        service_id=drill.service_id,
+        playbook_name=composed.playbook.name,
+        playbook_version_id=composed.version.id,
+        playbook_sha256=composed.version.sha256,
+        mode=drill.mode,
+        by_hand=by_hand,
+        unattended=drill.attendance is Attendance.UNATTENDED,
+        pair_id=drill.pair_id,
+        digest=composed.digest,
+        starter=starter,
+        author=composed.version.author_id or "",
+        needs_approval=approval.policy_of(drill) is not None,
+        planned_at=due,
+        latest_start_at=latest,
+        created_at=now,
+    )
+    session.add(run)
+    _copy(session, run, composed)
+    if moment is not None:
+        moment.run_id = run.id
+        session.add(moment)
+    held = hold(session, run.id)
+    held.refresh_state()
+    tell(session, run, "run.planned", now=now, actor=actor.ref, by="schedule" if moment else "person")
+    audit.record(session, actor.ref, "run.planned", "run", run.id, ref=run.ref, drill=drill.ref, digest=run.digest)
+    return run
+
+
+def _refuse_what_cannot_be(drill: Drill, composed: Composed) -> None:
+    if drill.mode is Mode.TABLETOP:
+        raise ModeNotAvailable(say("A tabletop can't be run yet. Plan a rehearsal or a live drill."))
+    if any(step.kind is StepKind.PLAY for step in composed.playbook.steps):
+        raise ModeNotAvailable(say("A playbook inside a playbook can't be run yet. Put its steps in this playbook."))
+    changing = [step for step, driver in composed.drivers.items() if driver["effect"] == Effect.CHANGES.value]
+    if drill.mode is Mode.REHEARSAL and changing:
+        names = ", ".join(changing)
+        reason = say(
+            "A rehearsal may only observe or work in isolation. These steps change something: {steps}.", steps=names
+        )
+        raise RehearsalWouldChange(reason, steps=changing)
+
+
+def _copy(session: Session, run: Run, composed: Composed) -> None:
+    """The run's own copy: the playbook of its mode, its inputs, and a row per step."""
+    run.playbook = composed.playbook.model_dump(mode="json", by_alias=True, exclude_none=True)
+    run.inputs, run.lock_keys = composed.inputs, list(composed.lock_keys)
+    run.direction, run.digest = composed.direction, composed.digest
+    session.add(run)
+    session.flush()
+    for position, step in enumerate(composed.playbook.steps):
+        driver = composed.drivers.get(step.id, {})
+        session.add(
+            StepRun(
+                run_id=run.id,
+                step_id=step.id,
+                position=position,
+                driver=driver,
+                effect=Effect(driver["effect"]) if driver else None,
+                site=driver.get("site", ORCHESTRATOR),
+            )
+        )
+    session.flush()
+
+
+def start(session: Session, run_id: str, *, actor: Actor, now: datetime) -> Held:
+    """Start a planned run; raises `NotApproved` or `EnvironmentBusy` where it may not yet. First steps become ready."""
+    held = hold(session, run_id)
+    run = held.run
+    if run.started_at is not None or run.ended is not None:
+        raise AlreadyStarted(say("Run {run} was started or ended before.", run=run.ref))
+    held = _refit(session, held, now)
+    _require_approved(session, held, now)
+    run.queued_at = run.queued_at or now
+    locks.take(session, run, now=now)
+    approval.use(session, run, now=now)
+    run.started_at = now
+    drill = session.get_one(Drill, run.drill_id)
+    longest = drill.limits.get("latestEnd", drill.limits.get("latest_end"))
+    run.latest_end_at = now + timedelta(seconds=longest) if isinstance(longest, int) else None
+    tell(session, run, "run.started", now=now, actor=actor.ref)
+    audit.record(session, actor.ref, "run.started", "run", run.id, ref=run.ref, digest=run.digest)
+    advance(session, held, now=now)
+    return held
+
+
+def _require_approved(session: Session, held: Held, now: datetime) -> None:
+    run = held.run
+    match approval.stands(session, run, now=now):
+        case Standing.DENIED:
+            raise NotApproved(say("Run {run} was denied. It can't be started.", run=run.ref))
+        case Standing.WAITING:
+            raise NotApproved(say("Run {run} still waits for approval by other people.", run=run.ref))
+        case Standing.GRANTED:
+            return
+
+
+def _refit(session: Session, held: Held, now: datetime) -> Held:
+    """What changed since it was planned is taken over before the start; approvals for the old digest are void then."""
+    run = held.run
+    composed = compose(session, session.get_one(Drill, run.drill_id), by_hand=run.by_hand)
+    if composed.digest == run.digest:
+        return held
+    for row in held.steps.values():
+        session.delete(row)
+    session.flush()
+    before = run.digest
+    _copy(session, run, composed)
+    tell(session, run, "run.configuration-changed", now=now, before=before, after=run.digest)
+    return hold(session, run.id)
+
+
+def try_start(session: Session, run_id: str, *, actor: Actor, now: datetime) -> Held:
+    """Start if it may; else it stays planned, awaiting approval or queued, and is missed after its latest start."""
+    held = hold(session, run_id)
+    if held.run.ended is not None or held.run.started_at is not None or now < held.run.planned_at:
+        return held
+    try:
+        return start(session, run_id, actor=actor, now=now)
+    except (NotApproved, locks.EnvironmentBusy) as reason:
+        held = hold(session, run_id)
+        _not_yet(session, held, reason, now)
+        return held
+
+
+def _not_yet(session: Session, held: Held, reason: Conflict, now: datetime) -> None:
+    run = held.run
+    if isinstance(reason, NotApproved) and approval.stands(session, run, now=now) is Standing.DENIED:
+        finish_run(session, held, RunState.DENIED, now=now, reason=str(reason))
+        return
+    run.queued_at = run.queued_at or (now if isinstance(reason, locks.EnvironmentBusy) else None)
+    if run.latest_start_at is not None and now > run.latest_start_at:
+        run.end_reason = {"code": reason.code, "text": str(reason)}
+        finish_run(session, held, RunState.MISSED, now=now, reason=str(reason))
+        _tell_moment(session, run, reason)
+        return
+    held.refresh_state()
+    session.add(run)
+
+
+def _tell_moment(session: Session, run: Run, reason: Conflict) -> None:
+    from app.drills.rules import MomentState
+
+    moment = session.get(DrillMoment, run.moment_id) if run.moment_id else None
+    if moment is not None:
+        moment.state, moment.reason_code = MomentState.MISSED, reason.code[:40]
+        moment.reason = {"nl": str(reason), "en": str(reason)}
+        session.add(moment)
+
+
+def unstarted(session: Session) -> list[str]:
+    """Ids of the runs that wait for their moment, their approvals or their locks."""
+    waiting = select(Run.id).where(col(Run.started_at).is_(None), col(Run.ended).is_(None))
+    return list(session.exec(waiting.order_by("planned_at")))

@@ -1,0 +1,105 @@
+"""The clock's share in the runs: due moments become runs, waits and questions end, what came too late is missed."""
+
+from datetime import datetime
+
+import structlog
+from sqlmodel import Session, col, or_, select
+
+from app.access.rules import SYSTEM
+from app.core.db import Database
+from app.core.errors import Problem, not_found
+from app.drills import service as drills
+from app.drills.models import Drill, DrillMoment
+from app.drills.rules import MomentState
+from app.runs import drivers, planning
+from app.runs.models import Run, StepRun
+from app.runs.progress import advance
+from app.runs.rules import ENDS, Pause, passed_no_return
+from app.runs.view import hold, tell
+from runners.contract import Registry
+
+log = structlog.get_logger()
+
+
+def find(session: Session, key: str) -> Run:
+    """The run with this id or reference. Raises NotFound."""
+    found = None
+    if key.isprintable() and len(key) <= 40:
+        found = session.exec(select(Run).where(or_(col(Run.id) == key, col(Run.ref) == key.upper()))).first()
+    if found is None:
+        raise not_found("run", key)
+    return found
+
+
+def tick(database: Database, registry: Registry, *, now: datetime) -> None:
+    """One beat of the clock; each drill and each run in a transaction of its own, so that one can't stop the rest."""
+    drivers.use(registry)
+    with database.transaction() as session:
+        drills.claim_due_moments(session, now=now)
+    for moment_id in _due(database):
+        _guarded(database, moment_id, _plan_moment, now)
+    with database.transaction(write=False) as session:
+        waiting, going = planning.unstarted(session), _going(session, now)
+    for run_id in waiting:
+        _guarded(database, run_id, _start, now)
+    for run_id in going:
+        _guarded(database, run_id, _move, now)
+
+
+def _guarded(database: Database, key: str, body: object, now: datetime) -> None:
+    assert callable(body)  # noqa: S101 - for the type checker
+    try:
+        with database.transaction() as session:
+            body(session, key, now)
+    except Problem as problem:
+        log.warning("the clock could not go on with this", key=key, code=problem.code, detail=str(problem))
+    except Exception:  # round one drill in the tick: a bug in one must not stop the clock for all
+        log.exception("the clock failed on this", key=key)
+
+
+def _due(database: Database) -> list[str]:
+    wanted = select(DrillMoment.id).where(DrillMoment.state == MomentState.PLANNED, col(DrillMoment.run_id).is_(None))
+    with database.transaction(write=False) as session:
+        return list(session.exec(wanted.order_by("due_at")))
+
+
+def _plan_moment(session: Session, moment_id: str, now: datetime) -> None:
+    moment = session.get(DrillMoment, moment_id, with_for_update=True, populate_existing=True)
+    if moment is None or moment.run_id is not None or moment.state is not MomentState.PLANNED:
+        return
+    drill = session.get_one(Drill, moment.drill_id)
+    try:
+        with session.begin_nested():
+            run = planning.plan_run(session, drill, actor=SYSTEM, now=now, moment=moment)
+    except Problem as problem:
+        moment.state, moment.reason_code = MomentState.MISSED, problem.code[:40]
+        moment.reason = {"nl": str(problem), "en": str(problem)}
+        session.add(moment)
+        return
+    planning.try_start(session, run.id, actor=SYSTEM, now=now)
+
+
+def _start(session: Session, run_id: str, now: datetime) -> None:
+    planning.try_start(session, run_id, actor=SYSTEM, now=now)
+
+
+def _going(session: Session, now: datetime) -> list[str]:
+    """Runs in which a moment has come: a wait, a time-out, a retry, or their latest end."""
+    due = select(StepRun.run_id).where(or_(col(StepRun.due_at) <= now, col(StepRun.retry_at) <= now))
+    late = select(Run.id).where(col(Run.latest_end_at) <= now, col(Run.paused).is_(None), col(Run.ended).is_(None))
+    ids = {*session.exec(due), *session.exec(late)}
+    open_ids = select(Run.id).where(col(Run.id).in_(ids), col(Run.ended).is_(None))
+    return sorted(session.exec(open_ids))
+
+
+def _move(session: Session, run_id: str, now: datetime) -> None:
+    held = hold(session, run_id)
+    run = held.run
+    if run.state in ENDS:
+        return
+    if run.latest_end_at is not None and run.latest_end_at <= now:
+        run.latest_end_at = None
+        if not passed_no_return(held.facts()) and not run.undoing and not run.aborting:
+            run.paused, run.pause_reason = Pause.GUARD, "The latest end of this drill has passed."
+        tell(session, run, "run.latest-end-passed", now=now)
+    advance(session, held, now=now)
