@@ -21,6 +21,7 @@ def throwaway(purpose: str) -> Iterator[Path]:
     _sweep(purpose)
     # Short: the path of a UNIX socket has room for some hundred characters.
     folder = Path(tempfile.mkdtemp(prefix=f"wissel-{purpose}-"))
+    folder.chmod(0o711)  # a program that runs as another user must get at what it was given in there
     with (folder / _LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         (folder / "files").mkdir(mode=0o700)

@@ -1,0 +1,1 @@
+"""Drivers that verify backups by restoring them into a throwaway server and looking at what is in it."""

@@ -1,0 +1,196 @@
+"""backup.verify-dump: a pg_dump file can be restored, and holds what it should."""
+
+import shutil
+from pathlib import Path
+from typing import IO, Any
+
+import psycopg
+from psycopg import sql
+
+from runners.backup import plain
+from runners.backup.server import SUPERUSER, Server, initialise, running
+from runners.backup.tools import BackupWrong, Binaries, CannotLook, Said, given_or_found, hand_over, run
+from runners.backup.verdict import BackupParams, Report, connected, existing, look_at_all, verify
+from runners.contract import Context, Effect, Outcome, Preview, Text
+from runners.looking import Looking
+from runners.scratch import throwaway
+
+RESTORER, DATABASE = "restorer", "restored"
+"""The restore runs as a role without special rights: the SQL of a dump could else start programs (COPY PROGRAM)."""
+OPTIONS = (
+    "--exit-on-error",
+    "--no-owner",
+    "--no-privileges",
+    "--no-comments",
+    "--no-publications",
+    "--no-subscriptions",
+    "--no-security-labels",
+    "--no-tablespaces",
+)
+
+
+class VerifyDumpParams(BackupParams):
+    """A dump (custom, tar, directory or plain SQL, also .gz) is restored into a throwaway server and looked at.
+
+    Proves: all of it can be read and restored; each expected table exists, has its rows, checksum and characters; the
+    age of the newest row at the moment of the backup is the measured RPA (`rpa_ms`); the time to restore is `rta_ms`
+    on this machine.
+    Cannot see: owners, rights, publications, tablespaces (left out), tables that nobody expects, and whether the
+    application works on it. Extensions that need a superuser, and dumps with \\connect, mean *could not look*.
+    Needs on the machine: PostgreSQL programs (initdb, postgres, pg_restore) not older than the dump, and room for the
+    restored database in the temporary folder. Without them it *could not look*.
+    Bad input: a missing, cut or damaged dump *fails* with what the server or pg_restore said. A dump is foreign SQL: it
+    runs as a role without rights, never through psql, in a server that nobody else can reach.
+    """
+
+
+class VerifyDump(Looking):
+    """Restores a dump and looks."""
+
+    name = "backup.verify-dump"
+    Params = VerifyDumpParams
+    effect = Effect.ISOLATED
+
+    def preview(self, params: Any, context: Context) -> Preview:
+        """What would be done."""
+        del context
+        return Preview(
+            calls=(
+                "initdb (throwaway, private socket)",
+                f"restore {params.backup.path}",
+                "SELECT from expected tables",
+            ),
+            changes=Text(
+                nl="Verandert niets buiten een wegwerpserver.", en="Changes nothing outside a throwaway server."
+            ),
+        )
+
+    def run(self, params: Any, context: Context) -> Outcome:
+        """Restore and look."""
+        return verify(context, lambda report: _work(params, context, report))
+
+
+def _work(params: BackupParams, context: Context, report: Report) -> None:
+    path = existing(params.backup.path)
+    form = _form(path)
+    if form == "base backup":
+        raise BackupWrong("Dit is een basisback-up, geen dump.", "This is a base backup, not a dump.")
+    found = given_or_found(params.backup.binaries)
+    with throwaway("restore") as scratch:
+        hand_over(scratch)
+        source = _reachable(path, scratch)
+        head = _head(source, form, found[0], context, report)
+        binaries = _fitting(found, head)
+        report.facts |= {
+            "form": form,
+            "encoding_of_dump": head.encoding,
+            "made_of": head.server,
+            "restored_in": binaries.major,
+        }
+        data, folder = scratch / "data", scratch / "s"
+        folder.mkdir()
+        initialise(binaries, data, context)
+        with running(binaries, data, folder, context, user=SUPERUSER) as server:
+            _make_database(server, head.encoding)
+            context.progress(0, 2, "restore")
+            _restore(source, form, server, context, report)
+            report.restored()
+            role, database = RESTORER, DATABASE
+            with connected(lambda: server.connect(role, database), role, database) as connection:
+                look_at_all(connection, params, context, report)
+
+
+def _form(path: Path) -> str:
+    if path.is_dir():
+        if (path / "toc.dat").is_file():
+            return "directory"
+        if (path / "PG_VERSION").exists():
+            return "base backup"
+        raise BackupWrong(f"De map {path} is geen dump.", f"The folder {path} is no dump.")
+    with path.open("rb") as stream:
+        begin = stream.read(512)
+    if not begin:
+        raise BackupWrong("De dump is leeg.", "The dump is empty.")
+    if begin.startswith(b"PGDMP"):
+        return "custom"
+    return "tar" if begin[257:262] == b"ustar" else "plain"
+
+
+def _reachable(path: Path, scratch: Path) -> Path:
+    """A folder is copied for the ordinary user, who may not be able to read it; a file is handed over open."""
+    if not path.is_dir():
+        return path
+    copy = scratch / "dump"
+    shutil.copytree(path, copy)
+    hand_over(copy)
+    return copy
+
+
+def _head(source: Path, form: str, newest: Binaries, context: Context, report: Report) -> plain.Head:
+    if form == "plain":
+        try:
+            with plain.opened(source) as lines:
+                return plain.head(iter(lines))
+        except (EOFError, OSError) as error:
+            raise BackupWrong(
+                "De dump is afgekapt of beschadigd.", f"The dump is cut off or damaged ({error})."
+            ) from error
+    said = _pg_restore(newest, source, ("--schema-only", "--file=-"), context)
+    if said.code != 0:
+        report.note("pg_restore --schema-only", said.text[-20_000:])
+        plain.explain(said.first_error)
+    return plain.head(iter(said.text.encode(errors="replace").splitlines(keepends=True)))
+
+
+def _fitting(found: list[Binaries], head: plain.Head) -> Binaries:
+    """The version that the dump was made with, else the nearest newer one. Raises `CannotLook`."""
+    wanted = max(head.server or 0, head.program or 0)
+    fitting = [each for each in found if each.major >= wanted]
+    if not fitting:
+        newest = found[0].major
+        raise CannotLook(
+            f"De dump is van PostgreSQL {wanted}; hier is hoogstens versie {newest}.",
+            f"The dump is of PostgreSQL {wanted}; the newest version here is {newest}.",
+        )
+    return min(fitting, key=lambda each: each.major)
+
+
+def _make_database(server: Server, encoding: str) -> None:
+    with server.connect(SUPERUSER, "postgres") as connection:
+        connection.execute(
+            sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE").format(sql.Identifier(RESTORER))
+        )
+        try:
+            connection.execute(
+                sql.SQL(
+                    "CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING {} LC_COLLATE 'C' LC_CTYPE 'C'"
+                ).format(sql.Identifier(DATABASE), sql.Identifier(RESTORER), sql.Literal(encoding))
+            )
+        except psycopg.Error as error:
+            raise CannotLook(
+                f"Een database met tekencodering {encoding} kan hier niet worden gemaakt.",
+                f"A database with encoding {encoding} cannot be made here.",
+            ) from error
+    with server.connect(SUPERUSER, DATABASE) as connection:
+        connection.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(sql.Identifier(RESTORER)))
+
+
+def _restore(source: Path, form: str, server: Server, context: Context, report: Report) -> None:
+    if form == "plain":
+        with server.connect(RESTORER, DATABASE) as connection:
+            plain.feed(source, connection, context)
+        return
+    options = (*OPTIONS, f"--dbname={server.dsn(RESTORER, DATABASE)}")
+    said = _pg_restore(server.binaries, source, options, context)
+    report.note("pg_restore", said.text)
+    if said.code != 0:
+        plain.explain(said.first_error)
+
+
+def _pg_restore(binaries: Binaries, source: Path, options: tuple[str, ...], context: Context) -> Said:
+    program = binaries.path("pg_restore")
+    if source.is_dir():
+        return run([program, *options, source], context)
+    stream: IO[bytes]
+    with source.open("rb") as stream:
+        return run([program, *options], context, source=stream)
