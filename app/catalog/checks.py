@@ -75,7 +75,7 @@ def supplier(session: Session, draft: Draft) -> list[FieldError]:
     if row.watch_level is not WatchLevel.NORMAL and row.watch_since is None:
         faults.append(FieldError("watchSince", "required", say("Say since when this supplier is watched.")))
     for number, report in enumerate(row.assurance_reports):
-        faults += _period(report["starts_on"], report["ends_on"], f"assuranceReports/{number}/endsOn")
+        faults += _period(report["starts_on"], report["ends_on"], f"assuranceReports.{number}.endsOn")
     return faults
 
 
@@ -182,7 +182,7 @@ def site(_session: Session, draft: Draft) -> list[FieldError]:
     """Each resource once."""
     names = [each["resource"].casefold() for each in draft.row.capacity]
     return [
-        FieldError(f"capacity/{number}/resource", "twice", say("This resource stands in the list twice."))
+        FieldError(f"capacity.{number}.resource", "twice", say("This resource stands in the list twice."))
         for number, name in enumerate(names)
         if name in names[:number]
     ]

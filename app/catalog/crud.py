@@ -163,7 +163,7 @@ def _ids_of(session: Session, many: Many, name: str, keys: Sequence[str]) -> tup
     faults: list[FieldError] = []
     ids: dict[str, None] = {}
     for number, key in enumerate(keys):
-        at = f"{to_camel(name)}/{number}"
+        at = f"{to_camel(name)}.{number}"
         found, fault = _referred(session, many.target, at, key)
         fault = fault or (None if found is None else _archived_fault(found, at))
         faults += [fault] if fault else []
@@ -203,7 +203,10 @@ def _write(session: Session, resource: Resource, draft: Draft) -> None:
     session.add(draft.row)
     try:
         session.flush()
-    except IntegrityError as error:  # two writers at once: the checks before saw neither
+    except IntegrityError as error:
+        if "unique" not in str(error.orig).lower():
+            raise
+        # Two writers at once, of whom the check for a twin saw neither.
         raise Conflict(say("Somebody saved the same at this very moment. Read it again and repeat.")) from error
     for name, many in resource.lists.items():
         _replace(session, many, draft.row.id, draft.lists[name])

@@ -68,7 +68,7 @@ def _out(
         elif name in lists:
             values[name] = lists[name].get(row.id, [])
         else:
-            values[name] = getattr(row, name)
+            values[name] = getattr(row, resource.shown_by.get(name, name))
     return resource.shape_out.model_validate(values)
 
 

@@ -27,7 +27,7 @@ from app.catalog.rules import (
     WatchLevel,
 )
 from app.core import clock
-from app.core.columns import document, key, link, moment, word
+from app.core.columns import UtcTime, document, key, link, moment, word
 
 UNKNOWN_COUNTRY = "unknown"
 
@@ -251,7 +251,7 @@ class EnvironmentPair(CatalogRow, table=True):
     proxy: dict[str, Any] = document()
     home_side: SideRole = word(SideRole, default=SideRole.PRIMARY)
     """The side that serves now; each change is a `HomeSideChange`."""
-    home_since: datetime = moment()
+    home_since: datetime = Field(default_factory=clock.now, sa_type=UtcTime, nullable=False)
 
 
 class HomeSideChange(SQLModel, table=True):

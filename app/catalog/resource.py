@@ -78,6 +78,8 @@ class Resource:
     """Columns in which ``q`` looks beside ref and name."""
     filters: Mapping[str, Callable[[Any], ColumnElement[bool]]] = field(default_factory=dict)
     """Filters that do not just compare the column of the same name."""
+    shown_by: Mapping[str, str] = field(default_factory=dict)
+    """Attribute that is shown for a field, where that is not the column of the same name."""
     check: Callable[[Session, Draft], list[FieldError]] = _nothing_wrong
     settled: Callable[[Session, Any, frozenset[str], Actor], None] = _nothing_more
     """What follows from a write: called after it, with the names of the changed fields."""

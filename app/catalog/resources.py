@@ -123,6 +123,7 @@ OBJECT = Resource(
     lists={"services": Many(models.ObjectService, "object_id", "service_id", models.Service)},
     searched=("description", "owner", "legal_owner", "location", "version"),
     filters={"expires_before": lambda day: col(models.CatalogObject.expires_on) < day},
+    shown_by={"access_without_supplier": "access"},
     check=checks.catalog_object,
     settled=checks.access_said_anew,
 )

@@ -81,7 +81,7 @@ def enter(session: Session, data: FindingIn, *, now: datetime, actor: Actor) -> 
     known = _References(session)
     plan, service = known.plan(data.plan), known.id("service", data.service, Service)
     owner = known.id("owner", data.owner, Person)
-    objects = [known.id(f"objects/{number}", key, CatalogObject) for number, key in enumerate(data.objects)]
+    objects = [known.id(f"objects.{number}", key, CatalogObject) for number, key in enumerate(data.objects)]
     if data.claim_key is not None and data.plan is None:
         known.faults.append(FieldError("plan", "required", say("Name the plan that makes this claim.")))
     known.require_all()

@@ -1,0 +1,112 @@
+"""The words of the catalogue for people."""
+
+from app.catalog.rules import (
+    Access,
+    Criticality,
+    Holder,
+    Known,
+    Missing,
+    ObjectKind,
+    Placement,
+    ScenarioFamily,
+    SideRole,
+    Substitutability,
+    WatchLevel,
+)
+from app.core.labels import add
+from app.core.messages import say
+
+_YES, _NO, _UNKNOWN = say("yes"), say("no"), say("unknown")
+add(Known, {Known.YES: _YES, Known.NO: _NO, Known.UNKNOWN: _UNKNOWN})
+add(
+    Criticality,
+    {
+        Criticality.CRITICAL: say("critical"),
+        Criticality.IMPORTANT: say("important"),
+        Criticality.OTHER: say("other"),
+        Criticality.NOT_ASSESSED: say("not assessed"),
+    },
+)
+add(
+    Access,
+    {Access.YES: _YES, Access.NO: _NO, Access.UNKNOWN: _UNKNOWN, Access.PROVEN: say("proven by a test")},
+)
+add(
+    Holder,
+    {Holder.OWN: say("ourselves"), Holder.SUPPLIER: say("the supplier"), Holder.SUB: say("a subcontractor")}
+    | {Holder.UNKNOWN: _UNKNOWN},
+)
+add(SideRole, {SideRole.PRIMARY: say("primary side"), SideRole.FALLBACK: say("fallback side")})
+add(
+    Placement,
+    {Placement.PRIMARY: say("primary side"), Placement.FALLBACK: say("fallback side"), Placement.BOTH: say("both")}
+    | {Placement.UNKNOWN: _UNKNOWN},
+)
+add(
+    WatchLevel,
+    {
+        WatchLevel.NORMAL: say("normal"),
+        WatchLevel.WATCH: say("watched"),
+        WatchLevel.ALERT: say("on alert"),
+        WatchLevel.CRISIS: say("in crisis"),
+    },
+)
+add(
+    Missing,
+    {
+        Missing.OWNER: say("no owner"),
+        Missing.LOCATION: say("no location"),
+        Missing.ACCESS: say("no way in without the supplier"),
+        Missing.EXPIRED: say("expired"),
+        Missing.VERIFIED: say("not verified this year"),
+    },
+)
+add(
+    Substitutability,
+    {
+        Substitutability.NOT_SUBSTITUTABLE: say("cannot be replaced"),
+        Substitutability.HIGHLY_COMPLEX: say("very hard to replace"),
+        Substitutability.MEDIUM_COMPLEXITY: say("hard to replace"),
+        Substitutability.EASILY_SUBSTITUTABLE: say("easy to replace"),
+        Substitutability.UNKNOWN: _UNKNOWN,
+    },
+)
+add(
+    ObjectKind,
+    {
+        ObjectKind.HARDWARE: say("hardware"),
+        ObjectKind.SOFTWARE: say("software"),
+        ObjectKind.LICENCE: say("licence"),
+        ObjectKind.CONTRACT: say("contract"),
+        ObjectKind.SUPPLY_CHAIN_LINK: say("link of the supply chain"),
+        ObjectKind.NETWORK_CONNECTION: say("network connection"),
+        ObjectKind.CERTIFICATE: say("certificate"),
+        ObjectKind.AUTHORISATION: say("authorisation"),
+        ObjectKind.APPLICATION: say("application"),
+        ObjectKind.INTERFACE: say("interface"),
+        ObjectKind.DATASET: say("dataset"),
+        ObjectKind.BACKUP_SET: say("backup"),
+        ObjectKind.ENVIRONMENT: say("environment"),
+        ObjectKind.KEY_MATERIAL: say("key material"),
+        ObjectKind.DOMAIN_NAME: say("domain name"),
+        ObjectKind.KNOWLEDGE_HOLDER: say("person with knowledge"),
+        ObjectKind.LOCATION: say("location"),
+    },
+)
+add(
+    ScenarioFamily,
+    {
+        ScenarioFamily.BANKRUPTCY: say("bankruptcy"),
+        ScenarioFamily.RANSOMWARE_WIPER: say("ransomware or wiper"),
+        ScenarioFamily.SANCTIONS: say("sanctions"),
+        ScenarioFamily.TAKEOVER_CARVEOUT: say("takeover or carve-out"),
+        ScenarioFamily.ACCESS_LOSS: say("loss of access"),
+        ScenarioFamily.ESCROW: say("escrow"),
+        ScenarioFamily.BACKUP: say("backup needed"),
+        ScenarioFamily.SWAP: say("planned swap"),
+        ScenarioFamily.CERTIFICATE: say("certificate lost"),
+        ScenarioFamily.STAFF: say("staff lost"),
+        ScenarioFamily.DATACENTRE: say("datacentre lost"),
+        ScenarioFamily.CHAIN: say("supply chain breaks"),
+    },
+)
