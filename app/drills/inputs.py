@@ -89,9 +89,9 @@ def _one(session: Session, declared: Input, given: Any, service_id: str | None) 
                 raise _Bad("wrong-value", say("Write 'primary' or 'fallback'."))
             return Side(given)
         case InputType.BACKUP:
-            return _described(session, given, Backup, service_id)
+            return _described(session, given, Backup)
         case InputType.DEPOSIT:
-            return _described(session, given, Deposit, service_id)
+            return _described(session, given, Deposit)
         case _:
             return _plain(kind, given)
 
@@ -112,6 +112,14 @@ def pair_row(session: Session, given: Any, service_id: str | None) -> PairRow:
     if service_id is not None and row.service_id != service_id:
         raise _Bad("other-service", say("Environment pair {ref} is of another service than the plan.", ref=row.ref))
     return row
+
+
+def pair_id(session: Session, given: Any, service_id: str | None) -> str | None:
+    """Id of the pair that a drill names, or of the only one of its service; None where that cannot be told."""
+    try:
+        return pair_row(session, given, service_id).id
+    except _Bad:
+        return None
 
 
 def _found(session: Session, table: Any, given: Any) -> Any:
@@ -140,7 +148,7 @@ def _node(session: Session, environment_id: str) -> Node:
     return _shape(Node, {**environment.driver, "site": site.name}, environment.ref)
 
 
-def _described(session: Session, given: Any, shape: type[Shaped], service_id: str | None) -> Shaped:
+def _described(session: Session, given: Any, shape: type[Shaped]) -> Shaped:
     row: CatalogObject = _found(session, CatalogObject, given)
     if row.archived_at is not None:
         raise _Bad("archived", say("Object {ref} is archived. Choose another one.", ref=row.ref))

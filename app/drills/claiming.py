@@ -1,0 +1,198 @@
+"""Looks which moments have come and which will: each becomes one row, planned, skipped or missed, with a reason."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from app.access.rules import SYSTEM
+from app.core import audit
+from app.drills import calendar
+from app.drills.models import Blackout, Drill, DrillMoment
+from app.drills.moments import Nominal, in_window, moments
+from app.drills.rules import MomentState, OnceAt, Recurring, Schedule, Trigger, Window
+from runners.contract import Text
+
+_SCHEDULE: TypeAdapter[OnceAt | Recurring] = TypeAdapter(Schedule)
+_WINDOWS: TypeAdapter[list[Window]] = TypeAdapter(list[Window])
+MOST_AT_ONCE = 500
+"""Moments of one drill that one look records; after a longer absence the next look goes on."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What becomes of a moment."""
+
+    state: MomentState
+    code: str = ""
+    reason: Text | None = None
+
+    def told(self) -> dict[str, str]:
+        """The reason in both languages, for a row or an answer."""
+        return self.reason.model_dump() if self.reason else {}
+
+
+PLANNED = Judged(MomentState.PLANNED)
+
+
+def judge_place(local: datetime, windows: Sequence[Window], freeze: Blackout | None) -> Judged:
+    """Whether a moment may be used at all: not in a freeze, and in a window."""
+    if freeze is not None:
+        text = Text(
+            nl=f"Overgeslagen: dit moment valt in de wisselpauze {freeze.ref} ({freeze.name}).",
+            en=f"Skipped: this moment lies in the freeze {freeze.ref} ({freeze.name}).",
+        )
+        return Judged(MomentState.SKIPPED, "blackout", text)
+    if not in_window(local, list(windows)):
+        text = Text(
+            nl="Overgeslagen: dit moment valt buiten de toegestane tijden.",
+            en="Skipped: this moment lies outside the windows of the drill.",
+        )
+        return Judged(MomentState.SKIPPED, "outside-window", text)
+    return PLANNED
+
+
+def judge_time(due: datetime, *, now: datetime, grace_s: int, later_due: bool) -> Judged:
+    """Whether a moment that may be used is still in time; of several that are, only the last is run."""
+    late = int((now - due).total_seconds())
+    if late > grace_s:
+        text = Text(
+            nl=f"Gemist: de planner zag dit moment pas {late} seconden later. Toegestaan is {grace_s} seconden.",
+            en=f"Missed: the clock saw this moment only {late} seconds later. Permitted are {grace_s} seconds.",
+        )
+        return Judged(MomentState.MISSED, "too-late", text)
+    if later_due:
+        text = Text(
+            nl="Gemist: een later moment van dezelfde oefening was ook al aan de beurt.",
+            en="Missed: a later moment of the same drill had come as well.",
+        )
+        return Judged(MomentState.MISSED, "overtaken", text)
+    return PLANNED
+
+
+def schedule_of(drill: Drill) -> OnceAt | Recurring | None:
+    """The schedule of a drill as its shape."""
+    return None if drill.schedule is None else _SCHEDULE.validate_python(drill.schedule)
+
+
+def windows_of(drill: Drill) -> list[Window]:
+    """The windows of a drill as shapes."""
+    return _WINDOWS.validate_python(drill.windows)
+
+
+def next_due(drill: Drill, *, after: datetime) -> datetime | None:
+    """The first moment of a drill later than `after`."""
+    schedule = schedule_of(drill)
+    found = next(iter(moments(schedule, after=after)), None) if schedule else None
+    return found.due if found else None
+
+
+def coming(
+    session: Session,
+    schedule: OnceAt | Recurring,
+    windows: list[Window],
+    service_id: str | None,
+    *,
+    after: datetime,
+    count: int,
+) -> list[tuple[Nominal, Judged]]:
+    """The next moments of a schedule, and for each whether it would be skipped."""
+    found = islice(moments(schedule, after=after), count)
+    return [
+        (each, judge_place(each.local, windows, calendar.covering(session, each.due, service_id))) for each in found
+    ]
+
+
+def claim_due_moments(session: Session, *, now: datetime) -> list[DrillMoment]:
+    """Record every moment that has come since the last look; answers those that are to be run now (state planned).
+
+    Any number of instances may look at once: each moment becomes one row, and one instance gets it.
+    """
+    statement = select(Drill).where(
+        col(Drill.archived_at).is_(None), col(Drill.next_due_at).is_not(None), col(Drill.next_due_at) <= now
+    )
+    claimed: list[DrillMoment] = []
+    for drill in session.exec(statement.order_by(col(Drill.next_due_at), col(Drill.id))).all():
+        claimed.extend(row for row in _claim(session, drill, now) if row.state is MomentState.PLANNED)
+    return claimed
+
+
+def _claim(session: Session, drill: Drill, now: datetime) -> Iterator[DrillMoment]:
+    schedule = schedule_of(drill)
+    since = drill.planned_until or drill.created_at
+    due = [] if schedule is None else list(islice(_until(moments(schedule, after=since), now), MOST_AT_ONCE))
+    windows = windows_of(drill)
+    places = [judge_place(each.local, windows, calendar.covering(session, each.due, drill.service_id)) for each in due]
+    usable = [each.due for each, judged in zip(due, places, strict=True) if judged is PLANNED]
+    for each, judged in zip(due, places, strict=True):
+        if judged is PLANNED:
+            judged = judge_time(each.due, now=now, grace_s=drill.grace_s, later_due=each.due < usable[-1])
+        row = _record(session, drill, each, judged, now)
+        if row is not None:
+            yield row
+    drill.planned_until = due[-1].due if len(due) == MOST_AT_ONCE else now
+    drill.next_due_at = next_due(drill, after=drill.planned_until)
+    session.add(drill)
+
+
+def _until(found: Iterator[Nominal], now: datetime) -> Iterator[Nominal]:
+    for each in found:
+        if each.due > now:
+            return
+        yield each
+
+
+def _record(session: Session, drill: Drill, each: Nominal, judged: Judged, now: datetime) -> DrillMoment | None:
+    """The row of a moment; None where another instance was first."""
+    row = DrillMoment(
+        drill_id=drill.id,
+        nominal_local=each.key,
+        due_at=each.due,
+        state=judged.state,
+        reason_code=judged.code,
+        reason=judged.told(),
+        created_at=now,
+    )
+    if not _inserted(session, row):
+        return None
+    detail: dict[str, Any] = {"moment": each.key, "reason": judged.code}
+    audit.record(session, SYSTEM.ref, f"drill.moment-{judged.state.value}", "drill", drill.id, **detail)
+    return row
+
+
+def _inserted(session: Session, row: DrillMoment) -> bool:
+    """Whether this instance wrote the row: the unique key decides, never a look beforehand."""
+    try:
+        with session.begin_nested():
+            session.add(row)
+            session.flush()
+    except IntegrityError:
+        return False
+    return True
+
+
+def moment_by_hand(session: Session, drill: Drill, *, now: datetime) -> DrillMoment:
+    """The moment of a start by a person, now."""
+    row = DrillMoment(
+        drill_id=drill.id,
+        nominal_local="",
+        due_at=now,
+        state=MomentState.PLANNED,
+        trigger=Trigger.PERSON,
+        created_at=now,
+    )
+    row.nominal_local = f"by-hand:{row.id[-30:]}"
+    session.add(row)
+    session.flush()
+    return row
+
+
+def begin_from(drill: Drill, *, now: datetime) -> None:
+    """A drill is new, or got another schedule: its moments count from now on."""
+    drill.planned_until = now
+    drill.next_due_at = next_due(drill, after=now)
