@@ -104,6 +104,9 @@ class LabServer:
 
     def start(self) -> None:
         log = self.data.with_suffix(".log")
+        if not self.processes():
+            # Killed, and perhaps a zombie that nobody reaps: PostgreSQL would take its number for a living server.
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
         self.run("pg_ctl", "start", "-w", "-D", str(self.data), "-l", str(log))
 
     def stop(self) -> None:
@@ -114,11 +117,13 @@ class LabServer:
 
     def kill(self) -> None:
         """As a power cut would: the postmaster and all its children at once."""
-        pids = [int(e.name) for e in Path("/proc").glob("[0-9]*") if _cwd(e) == str(self.data)]
-        for pid in [self.pid(), *pids]:
+        for pid in [self.pid(), *self.processes()]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        until(lambda: not any(_cwd(e) == str(self.data) for e in Path("/proc").glob("[0-9]*")))
+        until(lambda: not self.processes())
+
+    def processes(self) -> list[int]:
+        return [int(each.name) for each in Path("/proc").glob("[0-9]*") if _cwd(each) == str(self.data)]
 
     def end(self) -> None:
         if (self.data / "postmaster.pid").exists():

@@ -1,0 +1,131 @@
+"""switch.haproxy against sockets that misbehave: it says so, soon, and never claims a move."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from runners.contract import EnvironmentPair, Node, Proxy, Seen, Side, Verdict
+from runners.switch.haproxy import Haproxy, HaproxyParams
+from tests.unit.runners.fake_context import FakeContext
+
+HEADER = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state\n"
+BEFORE = HEADER + "3 db 1 one 127.0.0.1 2 0\n3 db 2 two 127.0.0.1 0 5\n\n"
+AFTER = HEADER + "3 db 1 one 127.0.0.1 0 1\n3 db 2 two 127.0.0.1 2 4\n\n"
+DOWN = HEADER + "3 db 1 one 127.0.0.1 0 1\n3 db 2 two 127.0.0.1 0 0\n\n"
+DRAINING = HEADER + "3 db 1 one 127.0.0.1 2 8\n3 db 2 two 127.0.0.1 2 0\n\n"
+Answer = Callable[[str], str]
+
+
+class FakeSocket:
+    """Answers each line as a runtime socket does: one command a connection."""
+
+    def __init__(self, path: Path, answer: Answer) -> None:
+        self.asked: list[str] = []
+        self._answer, self._server = answer, socket.socket(socket.AF_UNIX)
+        self._server.bind(str(path))
+        self._server.listen()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                link, _ = self._server.accept()
+                with link:
+                    line = link.recv(4096).decode().strip()
+                    self.asked.append(line)
+                    link.sendall(self._answer(line).encode())
+
+    def close(self) -> None:
+        self._server.close()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[[Answer], FakeSocket]]:
+    made: list[FakeSocket] = []
+
+    def start(answer: Answer) -> FakeSocket:
+        made.append(FakeSocket(tmp_path / "sock", answer))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.close()
+
+
+def _params(folder: Path, to: Side = Side.FALLBACK, proxy: bool = True) -> HaproxyParams:
+    steered = Proxy(socket=str(folder / "sock"), backend="db", primary="one", fallback="two")
+    nodes = {"primary": Node(site="a"), "fallback": Node(site="b")}
+    return HaproxyParams(pair=EnvironmentPair(name="p", **nodes, proxy=steered if proxy else None), to=to)
+
+
+def test_the_old_side_is_taken_out_before_the_new_one_comes_in(context: FakeContext, serve, tmp_path: Path) -> None:
+    moved: list[str] = []
+
+    def answer(line: str) -> str:
+        if not line.startswith("show"):
+            moved.append(line)
+            return "\n"
+        return AFTER if moved else BEFORE
+
+    serve(answer)
+    assert Haproxy().run(_params(tmp_path), context).verdict is Verdict.PASSED
+    assert moved == [
+        "set server db/one state maint",
+        "set server db/two state ready",
+        "shutdown sessions server db/one",
+    ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["Permission denied\n", "No such backend.\n", "", "1\n# be_id srv_name\n3 one\n", "\x00\xff garbage"],
+    ids=repr,
+)
+def test_an_answer_that_does_not_fit_moves_nobody(context: FakeContext, serve, tmp_path: Path, said: str) -> None:
+    fake = serve(lambda _: said)
+    outcome = Haproxy().run(_params(tmp_path), context.give(3))
+    assert outcome.verdict is Verdict.FAILED
+    assert all(line.startswith("show") for line in fake.asked)
+    assert Haproxy().observe(_params(tmp_path), context).seen is Seen.UNKNOWN
+
+
+def test_a_socket_without_admin_rights_is_named(context: FakeContext, serve, tmp_path: Path) -> None:
+    serve(lambda line: BEFORE if line.startswith("show") else "Permission denied\n")
+    outcome = Haproxy().run(_params(tmp_path), context)
+    assert outcome.verdict is Verdict.FAILED
+    assert "Permission denied" in outcome.reason.en
+
+
+def test_a_server_that_haproxy_finds_down_is_not_a_success(context: FakeContext, serve, tmp_path: Path) -> None:
+    serve(lambda line: DOWN if line.startswith("show") else "")
+    outcome = Haproxy().run(_params(tmp_path), context.give(0.6))
+    assert outcome.verdict is Verdict.FAILED
+    assert "no working service" in outcome.reason.en
+
+
+def test_draining_is_not_out(context: FakeContext, serve, tmp_path: Path) -> None:
+    serve(lambda _: DRAINING)
+    assert Haproxy().observe(_params(tmp_path), context).seen is Seen.NOT_DONE
+
+
+def test_a_socket_that_never_answers_ends_in_time(context: FakeContext, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "sock"))
+        silent.listen()
+        started = time.monotonic()
+        outcome = Haproxy().run(_params(tmp_path), context.give(1))
+        assert time.monotonic() - started < 1.2
+        assert outcome.verdict is Verdict.FAILED
+
+
+def test_an_environment_without_a_proxy_says_so(context: FakeContext, tmp_path: Path) -> None:
+    params = _params(tmp_path, proxy=False)
+    assert Haproxy().run(params, context).verdict is Verdict.FAILED
+    assert Haproxy().observe(params, context).seen is Seen.UNKNOWN
+    assert Haproxy().preview(params, context).calls == ()
