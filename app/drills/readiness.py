@@ -1,5 +1,6 @@
 """Says what is missing before a drill can run: a list of lacks, found without touching any environment."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from sqlmodel import Session
@@ -9,9 +10,9 @@ from app.catalog.models import EnvironmentPair as PairRow
 from app.core.messages import Message, say
 from app.drills import calendar, inputs
 from app.drills.models import Drill
-from app.drills.planning import approved_version
 from app.drills.rules import Attendance
 from app.plans.models import Plan
+from app.plans.standing import approved_version
 from app.playbooks.models import PlaybookVersion, VersionState
 from app.playbooks.rules import InputType, Playbook, StepKind
 from runners.contract import EnvironmentPair, Registry, Side
@@ -82,27 +83,27 @@ def _people(session: Session, drill: Drill, playbook: Playbook) -> list[Lack]:
 
 
 def _nodes(playbook: Playbook, values: dict[str, object]) -> list[Lack]:
-    found: list[Lack] = []
-    uses = {step.uses for step in playbook.steps}
-    for name, each in playbook.inputs.items():
-        pair = values.get(name)
-        if each.type is not InputType.ENVIRONMENT_PAIR or not isinstance(pair, EnvironmentPair):
-            continue
-        if _PROXY in uses and pair.proxy is None:
-            found.append(("proxy-missing", f"inputs/{name}", say("Pair {ref} has no proxy.", ref=pair.name)))
-        if any((use or "").startswith("check.http") for use in uses) and pair.service is None:
-            found.append(
-                ("service-url-missing", f"inputs/{name}", say("Pair {ref} has no service URL.", ref=pair.name))
-            )
-        if any((use or "").startswith("postgres.") for use in uses):
-            for side in Side:
-                lacking = [key for key in ("dsn", "data_directory") if getattr(pair.node(side), key) is None]
-                if lacking:
-                    reason = say(
-                        "The {side} side of {ref} lacks: {keys}.", side=side, ref=pair.name, keys=", ".join(lacking)
-                    )
-                    found.append(("driver-missing", f"inputs/{name}", reason))
-    return found
+    uses = {step.uses or "" for step in playbook.steps}
+    return [
+        lack
+        for name, each in playbook.inputs.items()
+        if each.type is InputType.ENVIRONMENT_PAIR and isinstance(pair := values.get(name), EnvironmentPair)
+        for lack in _pair(pair, f"inputs/{name}", uses)
+    ]
+
+
+def _pair(pair: EnvironmentPair, field: str, uses: set[str]) -> Iterator[Lack]:
+    if _PROXY in uses and pair.proxy is None:
+        yield "proxy-missing", field, say("Pair {ref} has no proxy.", ref=pair.name)
+    if "check.http" in uses and pair.service is None:
+        yield "service-url-missing", field, say("Pair {ref} has no service URL.", ref=pair.name)
+    if not any(use.startswith("postgres.") for use in uses):
+        return
+    for side in Side:
+        lacking = ", ".join(key for key in ("dsn", "data_directory") if getattr(pair.node(side), key) is None)
+        if lacking:
+            reason = say("The {side} side of {ref} lacks: {keys}.", side=side.value, ref=pair.name, keys=lacking)
+            yield "driver-missing", field, reason
 
 
 def _home(session: Session, drill: Drill, values: dict[str, object]) -> list[Lack]:

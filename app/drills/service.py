@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from sqlmodel import Session, col, or_, select
 
 from app.access.rules import Actor
+from app.catalog.models import Service
 from app.core import audit
 from app.core.columns import next_ref
 from app.core.edits import require_match
@@ -20,6 +21,7 @@ from app.drills.moments import Nominal, moments
 from app.drills.planning import Planned, examine, person_id
 from app.drills.rules import Participant, Recurring
 from app.drills.shapes import AlternationIn, DrillIn, DrillPatch, DrillQuery, HalfIn, MomentQuery
+from app.plans.models import Plan
 from app.playbooks.models import PlaybookVersion
 from app.playbooks.rules import InputType, Playbook
 from runners.contract import Registry, Side
@@ -59,9 +61,17 @@ def plan_drill(session: Session, data: DrillIn, actor: Actor, *, registry: Regis
     """A new drill. Raises DrillInvalid with everything that is wrong; then nothing is written."""
     found = examine(session, data, registry=registry, now=now)
     _refuse(found)
-    row = _filled(
-        Drill(ref=next_ref(session, "DRL"), created_by=actor.ref, created_at=now, mode=data.mode), data, found
+    blank = Drill(
+        ref=next_ref(session, "DRL"),
+        title=data.title,
+        plan_id="",
+        plan_version_id="",
+        playbook_id="",
+        mode=data.mode,
+        created_by=actor.ref,
+        created_at=now,
     )
+    row = _filled(blank, data, found)
     row.owner_id = person_id(session, data.owner_id) or actor.person_id
     row.on_call_id = person_id(session, data.on_call_id)
     row.participants = _people(session, data.participants)
@@ -84,7 +94,8 @@ def _people(session: Session, participants: list[Participant]) -> list[dict[str,
 
 def _filled(row: Drill, data: DrillIn, found: Planned) -> Drill:
     """The row with what the request and the checks say."""
-    assert found.plan and found.plan_version and found.version  # noqa: S101 - examine() left no fault
+    if found.plan is None or found.plan_version is None or found.version is None:
+        raise DrillInvalid(say("The drill names no plan or no playbook."))
     row.title, row.scenario = data.title, data.scenario
     row.plan_id, row.plan_version_id, row.service_id = found.plan.id, found.plan_version.id, found.plan.service_id
     row.playbook_id, row.pair_id = found.version.id, found.pair_id
@@ -237,10 +248,16 @@ def listed(session: Session, query: DrillQuery) -> tuple[list[Drill], int]:
     """A page of drills."""
     archived = col(Drill.archived_at)
     conditions: list[Any] = [archived.is_not(None) if query.archived else archived.is_(None)]
-    for name in ("plan_id", "service_id", "mode", "attendance"):
+    for name in ("mode", "attendance"):
         value = getattr(query, name)
         if value is not None:
             conditions.append(col(getattr(Drill, name)) == value)
+    if query.plan_id:
+        wanted = or_(Plan.id == query.plan_id, Plan.ref == query.plan_id.upper())
+        conditions.append(col(Drill.plan_id).in_(select(Plan.id).where(wanted)))
+    if query.service_id:
+        named = or_(Service.id == query.service_id, Service.ref == query.service_id.upper())
+        conditions.append(col(Drill.service_id).in_(select(Service.id).where(named)))
     return paged(
         session,
         select(Drill).where(*conditions),
