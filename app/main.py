@@ -24,6 +24,7 @@ import app.runs.api
 import app.runs.pages
 from app.access.identity import Identity
 from app.core import health, openapi, web
+from app.core.browser import Browser
 from app.core.db import Database
 from app.core.evidence import EvidenceStore
 from app.core.limits import RateLimit
@@ -71,9 +72,11 @@ def create_app(
     for router in ROUTERS:
         made.include_router(router)
     made.include_router(health.router)
-    web.install(made, settings)
+    made.include_router(web.router)
+    made.mount("/static", web.Files(directory=web.STATIC), name="static")
     _publish_openapi(made)
-    Handlers(made, web.error_page).install()
+    Handlers(made, web.problem_page).install()
+    made.add_middleware(Browser, secure=settings.secure)
     made.add_middleware(Identity, database=made.state.database, settings=settings)
     made.add_middleware(Wire)
     refuse_undeclared(made)

@@ -12,7 +12,8 @@ from pathlib import Path
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from pydantic import ValidationError
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 from sqlalchemy.exc import DBAPIError
 
 from app.core import clock
@@ -153,11 +154,11 @@ class Worker:
     def _watch(self) -> None:
         for each in self.performer.underway():
             self.performer.flush(each.work.step_run_id)
-        running = {each.work.step_run_id: each.work.run_id for each in self.performer.underway()}
+        running = [each.work.step_run_id for each in self.performer.underway()]
         if not running:
             return
         with self.database.transaction(write=False) as session:
-            unwanted = [step for step, run in running.items() if steps.abort_wanted(session, run)]
+            unwanted = [step for step in running if steps.kill_wanted(session, step)]
         for step in unwanted:
             self.hosts.kill(step)
 

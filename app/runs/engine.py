@@ -9,10 +9,11 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, SQLAlchemyDatasource
+from dbos._datasource import DatasourceOptions
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session, select
 
@@ -75,9 +76,14 @@ class Engine:
         DBOS(config=self._config())
         queues = [queue_name(site) for site in sorted(self._sites)]
         DBOS.listen_queues(queues)
+        self._datasource = self._open_datasource()
         self._begin = self._transaction("begin", self._begin_step)
         self._finish = self._transaction("finish", self._finish_and_walk_on)
-        self._start_attempt = DBOS.workflow(name=WORKFLOW)(self._attempt)
+
+        def attempt(step_run_id: str, number: int) -> None:
+            self._attempt(step_run_id, number)
+
+        self._start_attempt = DBOS.workflow(name=WORKFLOW)(attempt)  # DBOS marks the function, so no bound method
         DBOS.launch()
         for name in queues:
             DBOS.register_queue(name, polling_interval_sec=0.2)
@@ -129,23 +135,31 @@ class Engine:
             "log_level": "ERROR",
             "use_listen_notify": False,
         }
-        if self._database.is_sqlite:
-            # A file of its own: its bookkeeping must not wait for our write lock, nor ours for its.
-            engine = make_engine(f"sqlite:///{self._settings.data_dir.absolute() / 'engine.db'}")
-            return {**config, "system_database_engine": engine, "system_database_url": str(engine.url)}
-        return {**config, "system_database_url": self._settings.url}
+        if not self._database.is_sqlite:
+            return {**config, "system_database_url": self._settings.url}
+        # A file of its own: its bookkeeping must not wait for our write lock, nor ours for its.
+        file = self._settings.data_dir.absolute() / "engine.db"
+        make_engine(f"sqlite:///{file}").connect().close()  # sets WAL, which stays with the file; DBOS does not
+        return {**config, "system_database_url": f"sqlite:///{file}"}
+
+    def _open_datasource(self) -> SQLAlchemyDatasource:
+        """Checkpoints on our own engine and session class; its migration says BEGIN itself, so not on our engine."""
+        SQLAlchemyDatasource.migrate(self._settings.url)
+        return SQLAlchemyDatasource.create(
+            self._settings.url,
+            engine=self._database.engine,
+            sessionmaker=sessionmaker(class_=Session, expire_on_commit=False),
+            serializer=DBOSPortableJSONSerializer(),
+            run_migrations=False,
+        )
 
     def _transaction(self, name: str, body: Callable[..., Any]) -> Callable[..., Any]:
         """`body(session, …)` as a checkpointed transaction on our own engine and session class."""
-        maker = sessionmaker(class_=Session, expire_on_commit=False)
-        if not hasattr(self, "_datasource"):
-            self._datasource = SQLAlchemyDatasource.create(
-                self._settings.url,
-                engine=self._database.engine,
-                sessionmaker=maker,
-                serializer=DBOSPortableJSONSerializer(),
-            )
-        isolation = "SERIALIZABLE" if self._database.is_sqlite else "READ COMMITTED"
+        # Row locks do the work on PostgreSQL; SQLite knows one isolation only, and its write lock is taken at BEGIN.
+        options: DatasourceOptions = {
+            "name": name,
+            "isolation_level": "SERIALIZABLE" if self._database.is_sqlite else "READ COMMITTED",
+        }
 
         def call(*arguments: Any) -> Any:
             waiting: list[Callable[[], None]] = []
@@ -153,10 +167,10 @@ class Engine:
             def within() -> Any:
                 session = self._datasource.sql_session()
                 result = body(session, *arguments)
-                waiting[:] = committed(session)
+                waiting[:] = committed(cast(Session, session))
                 return result
 
-            result = self._datasource.run_tx_step({"name": name, "isolation_level": isolation}, within)
+            result = self._datasource.run_tx_step(options, within)
             for each in waiting:
                 each()
             return result
