@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, select
 
 from app.core import audit
-from app.plans import service as plans
 from app.plans.facts import Verdict as ProofVerdict
 from app.plans.models import ProofRow
+from app.plans.standing import refresh
 from app.runs import locks, proofs, stays
 from app.runs.clocks import clocks
 from app.runs.done import step_done, step_times
@@ -28,7 +28,7 @@ def write_complete_proofs(session: Session, held: Held, *, now: datetime) -> Non
         return
     stays.note_serving(session, held, now=now)
     if proofs.write_complete(session, held, now=now):
-        plans.refresh(session, now=now, plan_ids=[run.plan_id], why=f"run {run.ref}")
+        refresh(session, now=now, plan_ids=[run.plan_id], why=f"run {run.ref}")
 
 
 def finish_run(session: Session, held: Held, end: RunState, *, now: datetime, reason: str = "") -> None:
@@ -48,7 +48,7 @@ def finish_run(session: Session, held: Held, end: RunState, *, now: datetime, re
         _oblige(session, held, [fact.id for fact in standing], now)
     held.refresh_state()
     tell(session, run, f"run.{end.value}", now=now, verdict=run.verdict, reason=reason)
-    plans.refresh(session, now=now, plan_ids=[run.plan_id], why=f"run {run.ref}")
+    refresh(session, now=now, plan_ids=[run.plan_id], why=f"run {run.ref}")
     detail = {"state": end.value, "verdict": run.verdict.value if run.verdict else None, "reason": reason}
     audit.record(session, "system", "run.ended", "run", run.id, ref=run.ref, **detail)
 

@@ -9,7 +9,7 @@ from app.access.rules import SYSTEM
 from app.drills.models import Drill
 from app.findings import service as findings
 from app.findings.rules import Cause, Severity, Source
-from app.plans import service as plans
+from app.plans.evidence import NewProof, record_proof
 from app.plans.levels import proof_level
 from app.plans.models import PlanClaim
 from app.playbooks.rules import ClaimKind, StepKind
@@ -76,7 +76,7 @@ def path_of(held: Held, kind: ClaimKind) -> list[StepDone]:
 
 
 def write(session: Session, held: Held, kind: ClaimKind, claim: PlanClaim, *, now: datetime) -> bool:
-    """Write one proof with its level, times and reason, let it retest findings, and open one where it is no pass."""
+    """Write one proof with its level, times and reason (it retests findings), and open one where it is no pass."""
     run, path, carriers = held.run, path_of(held, kind), _carriers(held, kind)
     done = claim_done(carriers, path, breached=_breached(session, run))
     did = performance(
@@ -88,9 +88,9 @@ def write(session: Session, held: Held, kind: ClaimKind, claim: PlanClaim, *, no
     )
     level = proof_level(did)
     times = claim_clocks(held, kind)
-    plans.record_proof(
+    record_proof(
         session,
-        plans.NewProof(
+        NewProof(
             plan_id=run.plan_id,
             plan_major=run.plan_major,
             claim_key=claim.key,
@@ -104,13 +104,11 @@ def write(session: Session, held: Held, kind: ClaimKind, claim: PlanClaim, *, no
             run_id=run.id,
             reason=done.reason,
         ),
+        now=now,
     )
     run.proven = [*run.proven, claim.key]
     session.add(run)
     tell(session, run, "claim.proven", now=now, claim=claim.key, verdict=done.verdict, level=level.number)
-    findings.record_retest(
-        session, run.plan_id, claim.key, level=level.number, verdict=done.verdict.value, run_id=run.id, at=now
-    )
     _open_findings(session, held, claim, done, times, level.number, now)
     return True
 

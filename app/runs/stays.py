@@ -5,8 +5,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from app.catalog import service as catalog
-from app.findings import service as findings
-from app.plans import service as plans
+from app.plans.evidence import NewProof, record_proof
 from app.plans.facts import Verdict as ProofVerdict
 from app.plans.levels import Did, Performance, Probe, proof_level
 from app.plans.models import PlanClaim
@@ -111,20 +110,19 @@ def _prove(session: Session, stay: Stay, claim: PlanClaim, run: Run, now: dateti
     done = Did.BY_HAND if began.by_hand else Did.CHANGED
     did = Performance(watched_mode(began), [done], [done], probe, holds=True, hold_ms=hold_ms)
     level = proof_level(did).number
-    proof = plans.NewProof(
+    proof = NewProof(
         plan_id=stay.plan_id,
         plan_major=began.plan_major,
         claim_key=claim.key,
         level=level,
         verdict=verdict,
         at=now,
-        hold_ms=hold_ms,
+        hold_s=hold_ms / 1000,
         mbco=stay.least_level,
         run_id=run.id,
         reason=reason,
     )
-    plans.record_proof(session, proof)
-    findings.record_retest(session, stay.plan_id, claim.key, level=level, verdict=verdict.value, run_id=run.id, at=now)
+    record_proof(session, proof, now=now)
     tell(session, run, "claim.proven", now=now, claim=claim.key, verdict=verdict, level=level)
 
 
