@@ -113,7 +113,21 @@ def _form(path: Path) -> str:
         raise BackupWrong("De dump is leeg.", "The dump is empty.")
     if begin.startswith(b"PGDMP"):
         return "custom"
-    return "tar" if begin[257:262] == b"ustar" else "plain"
+    if begin[257:262] != b"ustar":
+        return "plain"
+    _ends_as_tar(path)
+    return "tar"
+
+
+def _ends_as_tar(path: Path) -> None:
+    """pg_restore reads only what it needs of a tar file and does not notice that its end is gone."""
+    with path.open("rb") as stream:
+        stream.seek(-min(1024, path.stat().st_size), 2)
+        if stream.read().strip(b"\0"):
+            raise BackupWrong(
+                "De dump is afgekapt: het einde van het tar-bestand ontbreekt.",
+                "The dump is cut off: the end of the tar file is missing.",
+            )
 
 
 def _reachable(path: Path, scratch: Path) -> Path:
