@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from app.core.errors import FieldError, InvalidInput
 from app.core.messages import say
-from app.core.shapes import Shape
+from app.core.shapes import Line, Shape
 
 Item = TypeVar("Item")
 Column = Any
@@ -28,7 +28,7 @@ class ListQuery(Shape):
     page_size: Annotated[int, Field(ge=1, le=LARGEST_PAGE)] = 20
     sort: Annotated[str, Field(max_length=200)] | None = None
     """Comma-separated camelCase fields, a minus for descending: ``-plannedAt,name``."""
-    q: Annotated[str, Field(max_length=200)] | None = None
+    q: Annotated[Line, Field(max_length=200)] | None = None
     """Words that must all occur."""
 
     def filters(self) -> dict[str, Any]:
