@@ -12,6 +12,10 @@ _CREATE = (
     "create table if not exists wissel_canary"
     " (key text primary key, written_at timestamptz not null, n bigint not null)"
 )
+_LOCK = "select pg_advisory_xact_lock(hashtext('wissel_canary'))"
+KEPT = 1000
+"""Canaries that stay; older ones are taken away, for a guard may write one every few seconds for years."""
+_PRUNE = "delete from wissel_canary where n <= (select max(n) from wissel_canary) - %s"
 _WRITE = (
     "insert into wissel_canary (key, written_at, n) select %s, %s, coalesce(max(n), 0) + 1 from wissel_canary"
     " on conflict (key) do update set written_at = excluded.written_at, n = excluded.n"
@@ -32,10 +36,13 @@ def write(link: Connection, effect_key: str) -> str:
     moment = datetime.now(UTC)
     canary = f"{effect_key}@{moment.isoformat()}"
     if link.execute("select to_regclass('wissel_canary')").fetchone() == (None,):
-        link.execute(_CREATE)
+        with link.transaction():  # two checks may come first at the same time
+            link.execute(_LOCK)
+            link.execute(_CREATE)
     with link.transaction():
         link.execute("set local synchronous_commit = on")
         link.execute(_WRITE, [canary, moment])
+        link.execute(_PRUNE, [KEPT])
     return canary
 
 

@@ -1,4 +1,4 @@
-"""Fences one node of a pair: stops it so that it cannot come back writable, proves it, and takes it back."""
+"""Fences one node of a pair: stops it so that it cannot come back writable, and proves that it is so."""
 
 import time
 from contextlib import suppress
@@ -29,8 +29,9 @@ from runners.contract import (
 from runners.looking import SIDE_NAMES, Looking
 from runners.postgres import canary
 from runners.postgres.connection import NotReached, connection, shown
-from runners.postgres.folder import MARGIN, POLL, RECORD, SIGNAL, Folder, NoFolder, ProgramFailed, folder
-from runners.postgres.standing import other_is_no_primary, standing
+from runners.postgres.folder import RECORD, SIGNAL, Folder, NoFolder, ProgramFailed, folder
+from runners.postgres.standing import one_line, standing
+from runners.postgres.unfence import Unfence, UnfenceParams
 
 
 class FenceParams(Frozen):
@@ -104,7 +105,7 @@ class Fence(Runner):
                 "De laatste schrijfproef mislukte; er is niets gestopt",
                 "The last write failed; nothing was stopped",
             )
-            return failed(f"{nl}: {_line(error)}.", f"{en}: {_line(error)}.")
+            return failed(f"{nl}: {one_line(error)}.", f"{en}: {one_line(error)}.")
         return self._stop(params, context, place, last, streams)
 
     def _stop(self, params: FenceParams, context: Context, place: Folder, last: str, streams: bool) -> Outcome:
@@ -115,7 +116,6 @@ class Fence(Runner):
         context.forget(f"postgres:{params.pair.node(params.node).dsn}")
         try:
             gone = place.stop(context)
-            control = place.control(context.remaining())
         except ProgramFailed as error:
             if place.running():
                 place.remove(SIGNAL)
@@ -125,6 +125,14 @@ class Fence(Runner):
             # The order to stop was given and cannot be taken back, so the fence stays for when it has stopped.
             nl = "De database is nog bezig met stoppen; een standby of een verbinding houdt haar op."
             return failed(nl, "The database is still shutting down; a standby or a connection keeps it.")
+        try:
+            control = place.control(context.remaining())
+        except ProgramFailed as error:
+            nl, en = (
+                "De database is gestopt; haar laatste stand is niet te lezen",
+                "Stopped; its last state cannot be read",
+            )
+            return could_not_look(f"{nl}: {error}", f"{en}: {error}")
         return self._stopped(params, context, control, started, last, streams)
 
     def _stopped(
@@ -155,95 +163,6 @@ class Fence(Runner):
     def undo(self, params: FenceParams, context: Context) -> Outcome:
         """The same as `postgres.unfence`."""
         return Unfence().run(UnfenceParams(pair=params.pair, node=params.node), context)
-
-
-class UnfenceParams(Frozen):
-    """Starts the fenced database of one side again as the primary: the way back before the point of no return.
-
-    Proves: the other side takes no writes, and this side does again.
-    Cannot see: a third server that was promoted outside this pair.
-    Needs: the worker at this node's site runs as the owner of the data directory, and holds both dsns.
-    Bad input: when the other side takes writes it is refused (*failed*); when that cannot be seen it is *could not
-    look*. In both cases nothing is started.
-    """
-
-    pair: EnvironmentPair
-    node: Side
-
-
-class Unfence(Runner):
-    """``postgres.unfence``: the inverse of `postgres.fence`; never where there would be two primaries."""
-
-    name = "postgres.unfence"
-    Params = UnfenceParams
-    effect = Effect.CHANGES
-    repeat = Repeat.OBSERVABLE
-
-    def preview(self, params: UnfenceParams, context: Context) -> Preview:
-        """Look at the other side, drop the fence, start."""
-        node, other = params.pair.node(params.node), params.pair.node(params.node.other)
-        name = SIDE_NAMES[params.node]
-        return Preview(
-            calls=(
-                shown(other, "SELECT pg_is_in_recovery() -- must be true"),
-                f"remove {node.data_directory}/{SIGNAL}",
-                f"pg_ctl start -D {node.data_directory}",
-            ),
-            changes=Text(nl=f"Start {name.nl} weer schrijfbaar.", en=f"Starts {name.en} again, writable."),
-        )
-
-    def observe(self, params: UnfenceParams, context: Context) -> Observation:
-        """Done when this node answers and takes writes."""
-        return writable_now(params.pair, params.node, context)
-
-    def run(self, params: UnfenceParams, context: Context) -> Outcome:
-        """Start it again, after the other side was seen not to take writes."""
-        other = other_is_no_primary(params.pair, params.node, context)
-        if other.seen is not Seen.DONE:
-            answer = failed if other.seen is Seen.NOT_DONE else could_not_look
-            return answer(f"{other.reason.nl} Er is niets gestart.", f"{other.reason.en} Nothing was started.")
-        try:
-            place = folder(params.pair.node(params.node))
-            # Somebody restarted it, read-only as the fence meant it to, or it has not finished stopping.
-            halfway = place.running() and place.has(SIGNAL) and self.observe(params, context).seen is not Seen.DONE
-            if halfway and not place.stop(context):
-                return failed("De database stopt niet.", "The database does not stop.")
-            place.remove(SIGNAL)
-            place.remove(RECORD)
-            if not place.running():
-                place.start(context)
-        except NoFolder as error:
-            return could_not_look(error.text.nl, error.text.en)
-        except ProgramFailed as error:
-            return failed(f"De database startte niet: {error}", f"The database did not start: {error}")
-        return self._wait(params, context, place)
-
-    def _wait(self, params: UnfenceParams, context: Context, place: Folder) -> Outcome:
-        seen = self.observe(params, context)
-        while seen.seen is not Seen.DONE and context.remaining() > MARGIN:
-            time.sleep(10 * POLL)
-            seen = self.observe(params, context)
-        if seen.seen is Seen.DONE:
-            return passed(seen.reason.nl, seen.reason.en, effective_at=datetime.now(UTC))
-        said = " ".join(place.said().split())
-        return failed(f"{seen.reason.nl} {said}".strip(), f"{seen.reason.en} {said}".strip())
-
-
-def writable_now(pair: EnvironmentPair, side: Side, context: Context) -> Observation:
-    """Whether the node on `side` answers and is not in recovery."""
-    name = SIDE_NAMES[side]
-    try:
-        row = connection(pair.node(side), context).execute("select pg_is_in_recovery()").fetchone()
-    except NotReached as error:
-        return Observation(seen=Seen.NOT_DONE if error.down else Seen.UNKNOWN, reason=error.text)
-    except psycopg.Error as error:
-        nl, en = f"{name.nl.capitalize()} antwoordt niet: ", f"{name.en.capitalize()} does not answer: "
-        return Observation(seen=Seen.UNKNOWN, reason=Text(nl=nl + _line(error), en=en + _line(error)))
-    if row == (False,):
-        text = Text(nl=f"{name.nl.capitalize()} is schrijfbaar.", en=f"{name.en.capitalize()} takes writes.")
-        return Observation(seen=Seen.DONE, reason=text)
-    nl, en = f"{name.nl.capitalize()} is standby.", f"{name.en.capitalize()} is a standby."
-    return Observation(seen=Seen.NOT_DONE, reason=Text(nl=nl, en=en))
 
 
 class CheckFencedParams(Frozen):
@@ -301,7 +220,3 @@ def _received(params: FenceParams, context: Context, final: str) -> bool | None:
         row = link.execute("select pg_last_wal_receive_lsn() > %s::pg_lsn", [final]).fetchone()
         return None if row is None or row[0] is None else bool(row[0])
     return None
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

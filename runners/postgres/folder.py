@@ -98,7 +98,9 @@ class Folder:
     def write(self, name: str, content: str) -> None:
         """Put a file into the data directory, whole or not at all, durable when this returns."""
         fresh = self.path / (name + ".wissel-new")
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        with open(
+            os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w", encoding="utf-8"
+        ) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

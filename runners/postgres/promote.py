@@ -25,8 +25,8 @@ from runners.contract import (
 )
 from runners.looking import SIDE_NAMES
 from runners.postgres.connection import Connection, NotReached, connection, shown
-from runners.postgres.fence import writable_now
 from runners.postgres.folder import MARGIN, POLL
+from runners.postgres.standing import writable_now
 
 _TIMELINE = "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int"
 _STREAMING = "select 1 from pg_stat_wal_receiver where status = 'streaming'"
@@ -87,7 +87,8 @@ class Promote(Runner):
             return (failed if error.down else could_not_look)(error.text.nl, error.text.en)
         except psycopg.Error as error:
             said = " ".join(str(error).split())[:300]
-            return failed(f"Promoveren mislukte: {said}", f"The promotion failed: {said}")
+            nl, en = "Of de promotie gebeurde, is niet te zien", "Whether the promotion happened cannot be seen"
+            return could_not_look(f"{nl}: {said}", f"{en}: {said}")
 
 
 def _hears_upstream(link: Connection, context: Context) -> bool:
@@ -100,6 +101,7 @@ def _hears_upstream(link: Connection, context: Context) -> bool:
 
 
 def _promote(link: Connection, context: Context) -> Outcome:
+    """Ask, and look until it is so; from the asking on, a lost connection leaves it unknown."""
     started = time.monotonic()
     if link.execute("select pg_promote(wait => false)").fetchone() != (True,):
         return failed("PostgreSQL nam de opdracht tot promoveren niet aan.", "PostgreSQL did not accept the promotion.")

@@ -1,6 +1,8 @@
-"""What can be proven of one node on its own machine: that it is fenced, or what speaks against it."""
+"""What can be proven of one node: that it is fenced, that it is no primary, that it takes writes."""
 
 import ipaddress
+
+import psycopg
 
 from runners.contract import Context, EnvironmentPair, Measurement, Node, Observation, Seen, Side, Text
 from runners.looking import SIDE_NAMES
@@ -67,11 +69,36 @@ def other_is_no_primary(pair: EnvironmentPair, side: Side, context: Context) -> 
             f"Het is niet te zien of {name.nl} schrijfbaar is. {error.text.nl}",
             f"Whether {name.en} takes writes cannot be seen. {error.text.en}",
         )
+    except psycopg.Error as error:
+        nl, en = f"{name.nl.capitalize()} antwoordt niet", f"{name.en.capitalize()} does not answer"
+        return _saw(Seen.UNKNOWN, f"{nl}: {one_line(error)}", f"{en}: {one_line(error)}")
     if row == (True,):
         text = f"{name.nl.capitalize()} is standby.", f"{name.en.capitalize()} is a standby."
         return _saw(Seen.DONE, *text)
     nl = f"{name.nl.capitalize()} is schrijfbaar; er mogen er nooit twee schrijfbaar zijn."
     return _saw(Seen.NOT_DONE, nl, f"{name.en.capitalize()} takes writes; there may never be two that do.")
+
+
+def writable_now(pair: EnvironmentPair, side: Side, context: Context) -> Observation:
+    """Whether the node on `side` answers and is not in recovery."""
+    name = SIDE_NAMES[side]
+    try:
+        row = connection(pair.node(side), context).execute("select pg_is_in_recovery()").fetchone()
+    except NotReached as error:
+        return Observation(seen=Seen.NOT_DONE if error.down else Seen.UNKNOWN, reason=error.text)
+    except psycopg.Error as error:
+        nl, en = f"{name.nl.capitalize()} antwoordt niet: ", f"{name.en.capitalize()} does not answer: "
+        return Observation(seen=Seen.UNKNOWN, reason=Text(nl=nl + one_line(error), en=en + one_line(error)))
+    if row == (False,):
+        text = Text(nl=f"{name.nl.capitalize()} is schrijfbaar.", en=f"{name.en.capitalize()} takes writes.")
+        return Observation(seen=Seen.DONE, reason=text)
+    nl, en = f"{name.nl.capitalize()} is standby.", f"{name.en.capitalize()} is a standby."
+    return Observation(seen=Seen.NOT_DONE, reason=Text(nl=nl, en=en))
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, on one line."""
+    return " ".join(str(error).split())[:300]
 
 
 def _same_machine(here: Node, other: Node, context: Context) -> bool:

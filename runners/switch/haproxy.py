@@ -106,11 +106,10 @@ def _move(params: HaproxyParams, to: Side, context: Context) -> Outcome:
     started = time.monotonic()
     try:
         _look(proxy, to, context)  # both servers must be known before the first is taken out
-        for line in _commands(proxy, to):
-            said = _ask(proxy, line, context)
-            # Older versions say nothing on success; anything said is a refusal, except that no session was open.
-            if said:
-                raise NoAnswer(f"'{line}': {said[:200]}")
+        # One line, so that a lost connection cannot leave the old side out and the new one not yet in.
+        said = _ask(proxy, "; ".join(_commands(proxy, to)), context)
+        if said:  # success is silent
+            raise NoAnswer(" ".join(said.split())[:200])
         seen = _look(proxy, to, context)
         while seen.seen is not Seen.DONE and context.remaining() > MARGIN:
             time.sleep(POLL)

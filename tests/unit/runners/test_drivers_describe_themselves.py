@@ -14,9 +14,8 @@ from runners.postgres.divergence import position
 from runners.postgres.folder import NoFolder, folder
 from tests.unit.runners.fake_context import FakeContext
 
-OURS = [
-    e for e in entry_points(group="wissel.runners") if e.name.split(".")[0] in ("postgres", "switch", "check", "notify")
-]
+FAMILIES = ("postgres", "switch", "check", "notify")
+OURS = [each for each in entry_points(group="wissel.runners") if each.name.split(".")[0] in FAMILIES]
 PAIR = EnvironmentPair(
     name="permits",
     primary=Node(site="a", dsn="secret://a", data_directory="/data/a", slot="a"),
@@ -54,10 +53,12 @@ def test_a_driver_describes_itself(entry: Any, context: FakeContext, monkeypatch
     assert kind.name == entry.name
     for word in ("Proves:", "Cannot see:", "Needs:", "Bad input:"):
         assert word in (kind.Params.__doc__ or ""), word
-    assert kind.__doc__ and entry.name in kind.__doc__
+    assert entry.name in (kind.__doc__ or "")
     monkeypatch.setattr(socket, "socket", None)  # a preview touches nothing outside
     shown = kind().preview(_params(kind), context)
-    assert shown.changes.nl and shown.changes.en and shown.changes.nl != shown.changes.en
+    assert shown.changes.nl
+    assert shown.changes.en
+    assert shown.changes.nl != shown.changes.en
     assert shown.calls
 
 
@@ -113,7 +114,7 @@ def test_a_text_that_is_no_lsn_is_refused(lsn: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["delete from x", "copy x to program 'id'", "set role x", "", "-- x\nselect 1", "do $$ $$"]
+    "query", ["delete from x", "copy x to program 'id'", "set role x", "", "-- x\nselect 1", "do $$ $$", "selector"]
 )
 def test_a_query_that_does_not_begin_as_a_question_is_refused(query: str) -> None:
     with pytest.raises(ValidationError):

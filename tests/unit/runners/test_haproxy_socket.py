@@ -76,9 +76,7 @@ def test_the_old_side_is_taken_out_before_the_new_one_comes_in(context: FakeCont
     serve(answer)
     assert Haproxy().run(_params(tmp_path), context).verdict is Verdict.PASSED
     assert moved == [
-        "set server db/one state maint",
-        "set server db/two state ready",
-        "shutdown sessions server db/one",
+        "set server db/one state maint; set server db/two state ready; shutdown sessions server db/one",
     ]
 
 
