@@ -2,11 +2,13 @@
 
 import os
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, DateTime, Dialect, String
+from sqlalchemy import JSON, DateTime, Dialect, String, insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, Session, SQLModel
 
@@ -103,7 +105,9 @@ def next_ref(session: Session, prefix: str, *, width: int = 3) -> str:
     """The next human reference with `prefix`, e.g. ``SVC-012``; unique because the row is locked until the commit."""
     counter = session.get(ReferenceCounter, prefix, with_for_update=True)
     if counter is None:
-        counter = ReferenceCounter(prefix=prefix, last=0)
+        with suppress(IntegrityError), session.begin_nested():  # another may make the first one at this very moment
+            session.execute(insert(ReferenceCounter).values(prefix=prefix, last=0))
+        counter = session.get_one(ReferenceCounter, prefix, with_for_update=True, populate_existing=True)
     counter.last += 1
     session.add(counter)
     session.flush()
