@@ -21,7 +21,8 @@ def load(text: str, *, registry: Registry, source: str) -> Playbook:
     document = yaml_text.read(text)
     notes = Notes(source, document)
     for fault in document.faults:
-        notes.breaks(fault.path, fault.code, fault.reason)
+        notes.add(fault.path, fault.code, fault.reason, line=fault.line)
+    notes.broken.update(fault.path for fault in document.faults)
     if document.data is None:
         return _refuse_empty(notes)
     _check_templates(document.data, notes)

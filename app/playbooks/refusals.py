@@ -71,13 +71,23 @@ class Notes:
     broken: set[Path] = field(default_factory=set)
     """Places with a fault in their shape: what rests on them is not judged."""
 
-    def add(self, path: Path, code: str, reason: Message) -> None:
-        """Note a refusal, unless the place itself is broken already."""
-        if any(path[:length] in self.broken for length in range(1, len(path) + 1)):
+    def add(self, path: Path, code: str, reason: Message, *, line: int | None = None) -> None:
+        """Note a refusal, unless the place itself is broken already; the line is that of the place."""
+        if self.rests_on_broken(path):
             return
-        refusal = Refusal(self.source, self.document.line(path), self.step(path), _field(path), code, reason)
+        at = self.document.line(path) if line is None else line
+        refusal = Refusal(self.source, at, self.step(path), _field(path), code, reason)
         if refusal not in self.found:
             self.found.append(refusal)
+
+    def rests_on_broken(self, path: Path) -> bool:
+        """Whether a place, something around it, or something inside this one field is broken already."""
+        around = any(path[:length] in self.broken for length in range(1, len(path) + 1))
+        return around or (len(path) > 2 and any(each[: len(path)] == path for each in self.broken))
+
+    def faulty_calls(self) -> set[str]:
+        """Ids of steps whose runner or parameters were refused, so that nothing can be concluded from them."""
+        return {each.step for each in self.found if each.step and each.field.split(".")[0] in {"uses", "with"}}
 
     def breaks(self, path: Path, code: str, reason: Message) -> None:
         """Note a fault in the shape of a place."""

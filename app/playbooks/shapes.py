@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app.core.listing import ListQuery
 from app.core.shapes import Moment, Prose, Shape
-from app.playbooks.models import PlaybookVersion, VersionState, Verdict
+from app.playbooks.models import PlaybookVersion, Verdict, VersionState
 from app.playbooks.rules import Mode
 from runners.contract import Effect, Repeat, Runner
 

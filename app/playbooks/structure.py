@@ -152,10 +152,11 @@ def _check_decision(playbook: Playbook, step: Step, path: Path, notes: Notes) ->
     if step.on_timeout is None:
         reason = say("Say which option is taken when nobody decides in time: 'on_timeout: OPTION'.")
         notes.add((*path, "on_timeout"), "on-timeout-missing", reason)
-    known = ", ".join(step.options)
+    written = _raw(notes, (*path, "options"))
     for key in ("on_timeout", "unattended", "veto"):
         chosen = getattr(step, key)
-        if chosen is not None and chosen not in step.options:
+        if chosen is not None and chosen not in written:
+            known = ", ".join(written)
             reason = say("'{chosen}' is no option of this decision. Choose from: {known}.", chosen=chosen, known=known)
             notes.add((*path, key), "unknown-option", reason)
     for name in step.options:

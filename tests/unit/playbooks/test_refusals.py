@@ -1,0 +1,136 @@
+"""A bad playbook is refused with every reason at once, each with line, step, field and a stable code."""
+
+# ruff: noqa: E501 - a row of a table stays on one line
+
+import pytest
+
+from tests.unit.playbooks.written import SOUND, changed, read, refused
+
+
+def test_the_sound_playbook_is_accepted():
+    assert read(SOUND).name == "move-desk"
+
+
+REFUSED = {
+    "a key twice": (changed("modes: [live]", "modes: [tabletop]\nmodes: [live]"), (4, None, "modes", "duplicate-key")),
+    "an unknown key": (changed("locks: [pair]", "locking: [pair]"), (8, None, "locking", "unknown-key")),
+    "an unknown key of a step": (changed("timeout: PT30S, needs", "time_out: PT30S, needs"), (18, "fenced", "time_out", "unknown-key")),
+    "an unknown step kind": (SOUND + "  - {id: x, shell: [rm]}\n", (35, "x", "shell", "unknown-key")),
+    "a step that does nothing": (SOUND + "  - {id: x, needs: [serve]}\n", (35, "x", "", "unknown-step-kind")),
+    "a step of two kinds": (SOUND + "  - {id: x, wait: PT1S, ask: {nl: a, en: b}}\n", (35, "x", "wait", "two-kinds")),
+    "an unknown runner": (changed("uses: postgres.fence", "uses: postgres.fense"), (13, "fence", "uses", "unknown-runner")),
+    "no time-out": (changed("timeout: PT30S, ", ""), (18, "fenced", "timeout", "timeout-missing")),
+    "an undo without time-out": (changed("}, timeout: PT1M}\n  - {id: fenced", "}}\n  - {id: fenced"), (17, "fence", "undo.timeout", "timeout-missing")),
+    "a time-out of nothing": (changed("timeout: PT30S", "timeout: PT0S"), (18, "fenced", "timeout", "out-of-range")),
+    "a time-out in months": (changed("timeout: PT30S", "timeout: P1M"), (18, "fenced", "timeout", "wrong-value")),
+    "a change without undo": (changed('    undo: {uses: postgres.unfence, with: {pair: "${pair}", node: "${from}"}, timeout: PT1M}\n', ""), (12, "fence", "undo", "undo-missing")),
+    "an undo that only looks": (changed("postgres.unfence", "postgres.check-fenced"), (17, "fence", "undo.uses", "undo-only-looks")),
+    "a mode in capitals": (changed("modes: [live]", "modes: [LIVE]"), (3, None, "modes.0", "unknown-word")),
+    "a secret written inline": (changed("stable_for: PT10S", "token: hunter2hunter2"), (32, "serve", "with.token", "secret-inline")),
+    "a password in a URL": (changed('"${pair.service}"', "http://me:pw@host/"), (32, "serve", "with.url", "secret-inline")),
+    "a parameter that looks like an option": (changed("stable_for: PT10S", "value_of: --all"), (32, "serve", "with.value_of", "leading-dash")),
+    "argv as one text": (changed("stable_for: PT10S", "argv: rm -rf /"), (32, "serve", "with.argv", "argv-is-text")),
+    "a template": (changed('"${pair.service}"', '"{{ pair.service }}"'), (32, "serve", "with.url", "template")),
+    "half a reference": (changed('"${pair.service}"', '"${pair.service}/health"'), (32, "serve", "with.url", "reference-not-whole")),
+    "an unknown input": (changed('"${pair.service}"', '"${house.service}"'), (32, "serve", "with.url", "unknown-reference")),
+    "an unknown field of an input": (changed('"${pair.service}"', '"${pair.address}"'), (32, "serve", "with.url", "unknown-field")),
+    "an input of another type": (changed('node: "${to}", lsn', 'node: "${pair}", lsn'), (21, "final", "with.node", "reference-type")),
+    "a measurement of a later step": (changed("${steps.fence.measurements.final_lsn}", "${steps.serve.measurements.final_lsn}"), (21, "final", "with.lsn", "later-reference")),
+    "a measurement of no step": (changed("${steps.fence.measurements.final_lsn}", "${steps.none.measurements.final_lsn}"), (21, "final", "with.lsn", "unknown-reference")),
+    "a parameter that the runner has not": (changed("stable_for: PT10S", "stable: PT10S"), (32, "serve", "with.stable", "unknown-parameter")),
+    "a parameter of a wrong type": (changed("stable_for: PT10S", "status: true"), (32, "serve", "with.status", "parameter-value")),
+    "a parameter too little": (changed(', lsn: "${steps.fence.measurements.final_lsn}"', ""), (21, "final", "with.lsn", "parameter-missing")),
+    "needs in a circle": (changed("needs: [fence]}", "needs: [fence, serve]}"), (18, "fenced", "needs", "cycle")),
+    "needs of itself": (changed("needs: [fence]}", "needs: [fence, fenced]}"), (18, "fenced", "needs.1", "needs-itself")),
+    "needs of nobody": (changed("needs: [fence]}", "needs: [fence, fense]}"), (18, "fenced", "needs.1", "unknown-step")),
+    "two steps of one id": (changed("id: serve", "id: final"), (30, "final", "id", "duplicate-id")),
+    "a decision without an end": (changed(", on_timeout: no}", "}"), (11, "go", "on_timeout", "on-timeout-missing")),
+    "a decision without options": (changed("options: {yes: continue, no: stop}, ", ""), (11, "go", "options", "options-missing")),
+    "a decision that jumps nowhere": (changed("no: stop", "no: goto nowhere"), (11, "go", "options.no", "unknown-step")),
+    "an option of no known effect": (changed("no: stop", "no: explode"), (11, "go", "options.no", "wrong-form")),
+    "a time-out to no option": (changed("on_timeout: no}", "on_timeout: maybe}"), (11, "go", "on_timeout", "unknown-option")),
+    "a lock on what is no pair": (changed("locks: [pair]", "locks: [from]"), (8, None, "locks.0", "unknown-lock")),
+    "a proof by no step": (changed("[fenced, serve]", "[fenced, served]"), (9, None, "proves.switchover.1", "unknown-step")),
+    "a proof of no known kind": (changed("{switchover:", "{miracle:"), (9, None, "proves.miracle", "unknown-word")),
+    "a change repeated blindly": (changed("    needs: [go]\n", "    needs: [go]\n    retries: {times: 3}\n"), (17, "fence", "retries", "retries-on-change")),
+    "a key of another kind": (changed("on_timeout: no}", "on_timeout: no, irreversible: true}"), (11, "go", "irreversible", "key-does-not-fit")),
+    "an unknown input type": (changed("{type: side}", "{type: seaside}"), (6, None, "inputs.from.type", "unknown-word")),
+    "a proof passed over": (changed("needs: [fence]}", "needs: [fence], on_failure: continue}"), (18, "fenced", "on_failure", "fact-ignorable")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), REFUSED.values(), ids=REFUSED)
+def test_it_names_line_step_field_and_code(text, expected):
+    assert expected in refused(text)
+
+
+ALONE = sorted(set(REFUSED) - {"needs in a circle", "two steps of one id", "an unknown step kind", "an unknown key of a step", "an unknown input type", "a mode in capitals"})  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_one_fault_is_told_once_and_no_other_is_invented(name):
+    text, expected = REFUSED[name]
+    assert refused(text) == [expected]
+
+
+def test_all_faults_are_told_at_once_in_the_order_of_the_file():
+    text = (
+        SOUND.replace("timeout: PT30S", "timeout: soon").replace("no: stop", "no: explode").replace("PT5M\n", "P1Y\n")
+    )
+    assert [code for _, _, _, code in refused(text)] == ["wrong-form", "wrong-value", "wrong-value"]
+    assert [line for line, _, _, _ in refused(text)] == [11, 18, 33]
+
+
+def test_a_close_name_is_offered():
+    with pytest.raises(Exception, match=r"Did you mean 'postgres\.fence'\?"):
+        read(changed("uses: postgres.fence", "uses: postgres.fense"))
+
+
+GUARD = "guards:\n  - {{id: g, uses: {uses}, with: {{{given}}}, every: PT5S, from: {start}, until: {end}}}\nsteps:"
+
+
+@pytest.mark.parametrize(
+    ("uses", "given", "start", "end", "code"),
+    [
+        ("check.http", 'url: "${pair.service}"', "fence", "serve", None),
+        ("check.http", 'url: "${pair.service}"', "serve", "fence", "guard-ends-first"),
+        ("check.http", 'url: "${pair.service}"', "fence", "nowhere", "unknown-step"),
+        ("postgres.fence", 'pair: "${pair}", node: primary', "fence", "serve", "guard-acts"),
+    ],
+)
+def test_a_guard_looks_between_two_steps(uses, given, start, end, code):
+    text = SOUND.replace("steps:", GUARD.format(uses=uses, given=given, start=start, end=end), 1)
+    assert [each[3] for each in refused(text)] == ([code] if code else [])
+
+
+ASK = "  - {id: owner, ask: {nl: a, en: b}, needs: [serve]%s}\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        (", unattended: skip", None),
+        (", unattended: yes", "unknown-option"),
+        (", role: owner, evidence: required", None),
+    ],
+)
+def test_a_question_can_only_be_skipped_without_people(more, code):
+    assert [each[3] for each in refused(SOUND + ASK % more)] == ([code] if code else [])
+
+
+WAIT = "  - {id: stay, wait: %s, needs: [serve]}\n"
+
+
+@pytest.mark.parametrize(
+    ("wait", "code"),
+    [
+        ("PT72H", None),
+        ("2027-01-31T02:00:00+01:00", None),
+        ("2027-01-31T02:00:00", "wrong-value"),
+        ("tomorrow", "wrong-value"),
+        ('"${pair}"', "reference-type"),
+        ("-PT1H", "wrong-value"),
+    ],
+)
+def test_a_wait_is_a_duration_or_a_moment_with_its_offset(wait, code):
+    assert [each[3] for each in refused(SOUND + WAIT % wait)] == ([code] if code else [])
