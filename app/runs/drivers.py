@@ -21,11 +21,16 @@ def use(registry: Registry) -> None:
     _known = registry
 
 
-def get(name: str) -> Runner:
-    """The driver called `name`. Raises `RunnerMissing`."""
+def registry() -> Registry:
+    """All drivers that are known here."""
     if _known is None:
         use(load())
+    return _known or {}
+
+
+def get(name: str) -> Runner:
+    """The driver called `name`. Raises `RunnerMissing`."""
     try:
-        return (_known or {})[name]
+        return registry()[name]
     except KeyError:
         raise RunnerMissing(say("No runner called '{name}' is installed here.", name=name)) from None

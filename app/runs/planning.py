@@ -7,13 +7,14 @@ from sqlmodel import Session, col, select
 from app.access.rules import Actor
 from app.core import audit
 from app.core.columns import next_ref
-from app.core.errors import Conflict
+from app.core.errors import Conflict, FieldError
 from app.core.messages import say
 from app.drills.models import Drill, DrillMoment
-from app.drills.rules import Attendance
+from app.drills.readiness import lacks
+from app.drills.rules import Attendance, Limits, MomentState
 from app.plans.models import PlanVersion
 from app.playbooks.rules import Mode, StepKind
-from app.runs import approval, locks
+from app.runs import approval, drivers, locks
 from app.runs.approval import Standing
 from app.runs.compose import ORCHESTRATOR, Composed, compose
 from app.runs.finish import finish_run
@@ -39,6 +40,12 @@ class RehearsalWouldChange(Conflict):
     code = "rehearsal-would-change"
 
 
+class DrillNotReady(Conflict):
+    """Something stands in the way of running this drill now; `errors` says what."""
+
+    code = "drill-not-ready"
+
+
 class NotApproved(Conflict):
     """Two other people must say yes before this starts."""
 
@@ -59,14 +66,21 @@ def plan_run(
     now: datetime,
     moment: DrillMoment | None = None,
     by_hand: bool = False,
+    person: bool = False,
 ) -> Run:
-    """Write a run of `drill` with its own copy of everything it will run; for a due moment, or for a person now."""
+    """Write a run of `drill` with its own copy of everything it will run.
+
+    `person`: somebody starts it now, so that it is theirs and waits for its approvals; else the clock plans it for
+    its moment, and it is missed when the grace of the drill is over.
+    """
+    _refuse_unready(session, drill, now)
     composed = compose(session, drill, by_hand=by_hand)
     _refuse_what_cannot_be(drill, composed)
     version = session.get_one(PlanVersion, drill.plan_version_id)
-    due = moment.due_at if moment else now
-    starter = drill.created_by if moment else actor.ref
-    latest = moment.due_at + timedelta(seconds=drill.grace_s) if moment else now + LONGEST_WAIT
+    by_clock = moment is not None and not person
+    due = moment.due_at if moment is not None else now
+    starter = drill.created_by if by_clock else actor.ref
+    latest = due + (timedelta(seconds=drill.grace_s) if by_clock else LONGEST_WAIT)
     run = Run(
         ref=next_ref(session, "RUN"),
         drill_id=drill.id,
@@ -98,9 +112,25 @@ def plan_run(
         session.add(moment)
     held = hold(session, run.id)
     held.refresh_state()
-    tell(session, run, "run.planned", now=now, actor=actor.ref, by="schedule" if moment else "person")
+    tell(session, run, "run.planned", now=now, actor=actor.ref, by="schedule" if by_clock else "person")
     audit.record(session, actor.ref, "run.planned", "run", run.id, ref=run.ref, drill=drill.ref, digest=run.digest)
     return run
+
+
+_BLOCKING = frozenset(
+    {"archived", "plan-not-approved", "plan-newer", "playbook-not-published", "unknown-runner", "on-call-missing"}
+    | {"other-side-is-home", "blackout"}
+)
+"""Lacks that stop a run; a check of the run itself finds what else is missing."""
+
+
+def _refuse_unready(session: Session, drill: Drill, now: datetime) -> None:
+    found = [each for each in lacks(session, drill, registry=drivers.registry(), now=now) if each[0] in _BLOCKING]
+    if drill.archived_at is not None:
+        found.append(("archived", "", say("Drill {ref} was archived.", ref=drill.ref)))
+    if found:
+        errors = [FieldError(field, code, reason) for code, field, reason in found]
+        raise DrillNotReady(found[0][2], errors=errors)
 
 
 def _refuse_what_cannot_be(drill: Drill, composed: Composed) -> None:
@@ -152,8 +182,8 @@ def start(session: Session, run_id: str, *, actor: Actor, now: datetime) -> Held
     approval.use(session, run, now=now)
     run.started_at = now
     drill = session.get_one(Drill, run.drill_id)
-    longest = drill.limits.get("latestEnd", drill.limits.get("latest_end"))
-    run.latest_end_at = now + timedelta(seconds=longest) if isinstance(longest, int) else None
+    longest = Limits.model_validate(drill.limits).latest_end
+    run.latest_end_at = None if longest is None else now + timedelta(seconds=longest)
     tell(session, run, "run.started", now=now, actor=actor.ref)
     audit.record(session, actor.ref, "run.started", "run", run.id, ref=run.ref, digest=run.digest)
     advance(session, held, now=now)
@@ -215,8 +245,6 @@ def _not_yet(session: Session, held: Held, reason: Conflict, now: datetime) -> N
 
 
 def _tell_moment(session: Session, run: Run, reason: Conflict) -> None:
-    from app.drills.rules import MomentState
-
     moment = session.get(DrillMoment, run.moment_id) if run.moment_id else None
     if moment is not None:
         moment.state, moment.reason_code = MomentState.MISSED, reason.code[:40]

@@ -1,0 +1,237 @@
+"""Runs as they are shown: rows of lists, and one run with steps, clocks, what is where and what may be done."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from app.access.models import Person
+from app.catalog.models import EnvironmentPair, Service
+from app.core.listing import paged
+from app.drills.models import Drill
+from app.findings.models import Finding
+from app.plans.models import Plan, ProofRow
+from app.playbooks.rules import Step
+from app.runs.clocks import clocks, outage_since
+from app.runs.done import step_times
+from app.runs.forecast import expected_end
+from app.runs.models import EvidenceFile, Obligation, Run, RunEvent, SeenFact, StepRun
+from app.runs.record import Answer, Approval
+from app.runs.rules import ENDS, Legal
+from app.runs.shapes import (
+    ActionOut,
+    ApprovalOut,
+    ClocksOut,
+    RunOut,
+    RunQuery,
+    RunRow,
+    SideOut,
+    StepOut,
+)
+from app.runs.view import Held, read
+from runners.contract import Side
+
+_SORTABLE = {
+    "plannedAt": col(Run.planned_at),
+    "startedAt": col(Run.started_at),
+    "endedAt": col(Run.ended_at),
+    "ref": col(Run.ref),
+    "state": col(Run.state),
+    "rtaMs": col(Run.rta_ms),
+}
+
+
+def listed(session: Session, query: RunQuery) -> tuple[list[RunRow], int]:
+    """One page of runs, newest first, and how many there are in all."""
+    statement = select(Run)
+    tables: dict[str, tuple[Any, Any]] = {
+        "drill": (Drill, Run.drill_id),
+        "plan": (Plan, Run.plan_id),
+        "service": (Service, Run.service_id),
+    }
+    for name, value in query.filters().items():
+        if name == "finished":
+            over = col(Run.state).in_(list(ENDS))
+            statement = statement.where(over if value else ~over)
+        elif name in tables:
+            table, column = tables[name]
+            ids = select(table.id).where((col(table.id) == value) | (col(table.ref) == str(value).upper()))
+            statement = statement.where(col(column).in_(ids))
+        else:
+            statement = statement.where(getattr(Run, name) == value)
+    rows, total = paged(
+        session,
+        statement,
+        query,
+        sortable=_SORTABLE,
+        searched=[col(Run.ref), col(Run.playbook_name)],
+        default="-plannedAt",
+        tie=col(Run.id),
+    )
+    return [RunRow(**row_of(session, run)) for run in rows], total
+
+
+def row_of(session: Session, run: Run) -> dict[str, Any]:
+    """What a list shows of a run."""
+    drill, plan = session.get_one(Drill, run.drill_id), session.get_one(Plan, run.plan_id)
+    service = session.get(Service, run.service_id) if run.service_id else None
+    same = ("id", "ref", "mode", "direction", "state", "verdict", "unattended", "by_hand", "planned_at", "started_at")
+    measured = ("ended_at", "rta_ms", "rpa_ms", "decision_ms", "technical_ms")
+    return {name: getattr(run, name) for name in (*same, *measured)} | {
+        "drill": drill.ref,
+        "drill_title": drill.title,
+        "plan": plan.ref,
+        "service": service.ref if service else None,
+        "playbook": run.playbook_name,
+        "triggered_by": "schedule" if run.nominal and not run.nominal.startswith("by-hand:") else "person",
+    }
+
+
+def whole(session: Session, run: Run, *, now: datetime) -> RunOut:
+    """One run with everything that the cockpit shows."""
+    held = read(session, run)
+    legal = held.legal()
+    wanted = ("digest", "starter", "paused", "pause_reason", "abort_reason", "end_reason", "verdict_reason", "real")
+    last = session.exec(select(func.max(RunEvent.id)).where(RunEvent.run_id == run.id)).one()
+    return RunOut(
+        **row_of(session, run),
+        **{name: getattr(run, name) for name in (*wanted, "latest_start_at")},
+        steps=[_step(session, held, row, legal) for row in held.steps.values()],
+        clocks=_clocks(session, held, now),
+        next_actions=[_action(each) for each in legal if each.step is None],
+        where=_where(session, held),
+        proofs=_proofs(session, run),
+        findings=_findings(session, run),
+        obligations=[
+            {"id": each.id, "what": each.what, "dueAt": each.due_at, "doneAt": each.done_at}
+            for each in session.exec(select(Obligation).where(Obligation.run_id == run.id))
+        ],
+        last_event=last or 0,
+    )
+
+
+def _action(legal: Legal) -> ActionOut:
+    return ActionOut(command=legal.command.value, step=legal.step)
+
+
+def _step(session: Session, held: Held, row: StepRun, legal: tuple[Legal, ...]) -> StepOut:
+    step = held.playbook.step(row.step_id)
+    asked = step.ask or step.decide
+    same = ("state", "attempt", "site", "effect", "chosen", "by", "comment", "verdict", "progress", "log")
+    return StepOut(
+        **{name: getattr(row, name) for name in (*same, "finished_at", "effective_at", "due_at")},
+        id=row.step_id,
+        call=row.call.value,
+        title=_text(step, "title"),
+        kind=step.kind.value,
+        phase=step.phase,
+        needs=list(step.needs),
+        uses=step.uses,
+        role=step.role,
+        options=step.options,
+        question=asked.model_dump() if asked else None,
+        manual=_text(step, "manual"),
+        votes=_votes(session, row),
+        reason=row.outcome.get("reason"),
+        measurements=row.outcome.get("measurements", []),
+        evidence=_evidence(session, row),
+        started_at=row.first_intent_at or row.opened_at,
+        point_of_no_return=step.point_of_no_return,
+        irreversible=step.irrevocable,
+        next_actions=[_action(each) for each in legal if each.step == row.step_id],
+    )
+
+
+def _text(step: Step, name: str) -> dict[str, str] | None:
+    found = getattr(step, name)
+    return found.model_dump() if found else None
+
+
+def _votes(session: Session, row: StepRun) -> list[dict[str, str]]:
+    wanted = select(Answer).where(Answer.step_run_id == row.id, Answer.attempt == row.attempt)
+    return [{"by": each.person, "option": each.option, "comment": each.comment} for each in session.exec(wanted)]
+
+
+def _evidence(session: Session, row: StepRun) -> list[dict[str, Any]]:
+    wanted = select(EvidenceFile).where(EvidenceFile.step_run_id == row.id)
+    return [
+        {"sha256": each.sha256, "size": each.size, "mediaType": each.media_type, "title": each.title}
+        for each in session.exec(wanted)
+    ]
+
+
+def _clocks(session: Session, held: Held, now: datetime) -> ClocksOut:
+    times = [step_times(held, row) for row in held.steps.values()]
+    found, goals = clocks(times, alarm_at=held.run.alarm_at), held.playbook.goals
+    return ClocksOut(
+        outage_since_at=outage_since(times),
+        rta_ms=found.rta_ms,
+        rpa_ms=found.rpa_ms,
+        decision_ms=found.decision_ms,
+        technical_ms=found.technical_ms,
+        rto_goal_seconds=goals.rto,
+        rpo_goal_seconds=goals.rpo,
+        expected_end_at=expected_end(session, held, now=now),
+    )
+
+
+def _where(session: Session, held: Held) -> list[SideOut]:
+    """What is where now: per side whether it is home, the facts, and the last check that named it."""
+    pair = session.get(EnvironmentPair, held.run.pair_id) if held.run.pair_id else None
+    if pair is None:
+        return []
+    facts = session.exec(select(SeenFact).where(SeenFact.run_id == held.run.id)).all()
+    sites = {side: row.site for row in held.steps.values() for side in row.driver.get("sides", ())}
+    return [
+        SideOut(
+            side=side.value,
+            site=sites.get(side.value, ""),
+            home=pair.home_side.value == side.value,
+            facts={each.fact.split(":")[0]: each.holds for each in facts if each.fact.endswith(f":{side.value}")},
+            last_seen=_last_seen(held, side),
+        )
+        for side in Side
+    ]
+
+
+def _last_seen(held: Held, side: Side) -> dict[str, Any] | None:
+    looks = [r for r in held.steps.values() if r.driver.get("sides") == [side.value] and r.finished_at is not None]
+    if not looks:
+        return None
+    row = max(looks, key=lambda each: each.finished_at.timestamp() if each.finished_at else 0.0)
+    return {"step": row.step_id, "state": row.state.value, "at": row.finished_at, "reason": row.outcome.get("reason")}
+
+
+def _proofs(session: Session, run: Run) -> list[dict[str, Any]]:
+    rows = session.exec(select(ProofRow).where(ProofRow.run_id == run.id))
+    return [
+        {
+            "claim": each.claim_key,
+            "verdict": each.verdict.value,
+            "level": each.level,
+            "at": each.at,
+            "rtoMs": each.rto_ms,
+            "rpoMs": each.rpo_ms,
+            "holdMs": each.hold_ms,
+            "withoutSupplier": each.without_supplier.value,
+            "reason": {"nl": each.reason_nl, "en": each.reason_en},
+        }
+        for each in rows
+    ]
+
+
+def _findings(session: Session, run: Run) -> list[dict[str, Any]]:
+    rows = session.exec(select(Finding).where(Finding.run_id == run.id))
+    return [{"ref": f.ref, "title": {"nl": f.title_nl, "en": f.title_en}, "severity": f.severity.value} for f in rows]
+
+
+def approval_out(session: Session, row: Approval) -> ApprovalOut:
+    """An approval with the name of the person."""
+    person = session.get(Person, row.person_id)
+    same = ("id", "run_id", "drill_id", "as_owner", "digest", "comment", "at", "valid_from", "valid_until")
+    return ApprovalOut(
+        **{name: getattr(row, name) for name in (*same, "revoked_at", "used_at")},
+        person=person.name if person else row.person_id,
+        verdict=row.verdict.value,
+    )
