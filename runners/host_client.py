@@ -134,6 +134,8 @@ class RunnerHost:
             for pipe in (process.stdin, process.stdout):
                 if pipe:
                     pipe.close()
+        if self._talk is not None:
+            self._talk.close()
 
     def __enter__(self) -> "RunnerHost":
         return self.start()
@@ -209,6 +211,10 @@ class Lines:
         self._rest = b""
         self._selector = selectors.DefaultSelector()
         self._selector.register(descriptor, selectors.EVENT_READ)
+
+    def close(self) -> None:
+        """Stop waiting on the pipe; the pipe itself is its owner's."""
+        self._selector.close()
 
     def next(self, until: float) -> bytes | None:
         """The next line, or None at the end. Raises TimeoutError at `until` (monotonic), OverflowError if too long."""

@@ -19,11 +19,13 @@ def throwaway(purpose: str) -> Iterator[Path]:
     were left by a process that was killed, and are removed first.
     """
     _sweep(purpose)
-    # Short: the path of a UNIX socket has room for some hundred characters.
-    folder = Path(tempfile.mkdtemp(prefix=f"wissel-{purpose}-"))
-    folder.chmod(0o711)  # a program that runs as another user must get at what it was given in there
-    with (folder / _LOCK).open("w") as lock:
+    made = Path(tempfile.mkdtemp(prefix=f".wissel-{purpose}-"))
+    made.chmod(0o711)  # a program that runs as another user must get at what it was given in there
+    with (made / _LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Only now under the name that is swept: before, nobody held the lock. The name is short, for the path of a
+        # UNIX socket has room for some hundred characters.
+        folder = made.rename(made.with_name(made.name[1:]))
         (folder / "files").mkdir(mode=0o700)
         try:
             yield folder / "files"

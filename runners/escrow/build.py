@@ -43,13 +43,18 @@ class Build(Looking):
         return make(params, context, _judge, smoke=False)
 
 
-def _judge(how: Recipe, finding: Finding) -> Outcome:
+def _judge(_how: Recipe, finding: Finding) -> Outcome:
     artefacts = finding.all("artefact")
     duration = sum(each["ms"] for each in finding.all("ended"))
     return passed(
-        f"Het depot is zonder netwerk gebouwd: {len(how.build)} opdrachten, {len(artefacts)} bestanden.",
-        f"The deposit was built without a network: {len(how.build)} commands, {len(artefacts)} files.",
+        f"Het depot is zonder netwerk gebouwd; het recept leverde op: {_named(artefacts)}.",
+        f"The deposit was built without a network; the recipe made: {_named(artefacts)}.",
         Measurement(name="build_ms", value=duration, unit="ms"),
         Measurement(name="artefacts", value=len(artefacts)),
         Measurement(name="artefact_sha256", value=artefacts[0]["sha256"]),
     )
+
+
+def _named(artefacts: list[dict[str, Any]]) -> str:
+    names = [each["path"] for each in artefacts[:3]]
+    return ", ".join(names) + (f" (+{len(artefacts) - 3})" if len(artefacts) > 3 else "")

@@ -68,8 +68,8 @@ def _look(deposit: Deposit, root: Path, context: Context) -> Outcome:
     if verdict is not None:
         return verdict
     return passed(
-        f"Depot versie {listed.version} is compleet: bron, licentie, bouwrecept en {len(held)} pakketten uit de SBOM.",
-        f"Deposit version {listed.version} is complete: source, licence, recipe and {len(held)} packages of the SBOM.",
+        f"Het depot van versie {listed.version} is compleet: bron, licentie, bouwrecept en alle pakketten van de SBOM.",
+        f"The deposit of version {listed.version} is complete: source, licence, recipe and all packages of the SBOM.",
         Measurement(name="packages", value=len(held)),
         Measurement(name="deposit_age", value=age_days(listed.made_at, datetime.now(UTC)), unit="days"),
         Measurement(name="deposit_version", value=listed.version),

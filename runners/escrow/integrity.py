@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import json
 import mmap
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from runners.contract import (
     Context,
     Deposit,
     Effect,
+    Evidence,
     Measurement,
     Outcome,
     Preview,
@@ -23,7 +25,7 @@ from runners.contract import (
     passed,
 )
 from runners.escrow.archive import unpack
-from runners.escrow.deposit import DepositWrong, against_manifest, age_days, manifest
+from runners.escrow.deposit import DepositWrong, against_manifest, age_days, digest, manifest
 from runners.escrow.opened import DepositParams, with_archive
 from runners.looking import Looking
 from runners.scratch import throwaway
@@ -89,12 +91,16 @@ def _look(deposit: Deposit, archive: BinaryIO, context: Context) -> Outcome:
     age = age_days(listed.made_at, datetime.now(UTC))
     if age < 0:
         return failed("Het depot is gedateerd in de toekomst.", "The deposit is dated in the future.")
+    report = {"archive": deposit.archive, "archive_sha256": digest(Path(deposit.archive))}
+    report |= listed.model_dump(mode="json")
+    (context.evidence / "manifest.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     return passed(
-        f"De handtekening klopt en alle {len(listed.files)} bestanden zijn de bestanden uit het manifest.",
-        f"The signature is good and all {len(listed.files)} files are those of the manifest.",
+        f"De handtekening klopt en alle bestanden ({len(listed.files)}) zijn die uit het manifest.",
+        f"The signature is good and all files ({len(listed.files)}) are those of the manifest.",
         Measurement(name="files", value=len(listed.files)),
         Measurement(name="deposit_age", value=age, unit="days"),
         Measurement(name="deposit_version", value=listed.version),
+        evidence=(Evidence(path="manifest.json", media_type="application/json", title="Archive and manifest"),),
     )
 
 

@@ -128,7 +128,8 @@ def _write_plan(plan: Mapping[str, Any], scratch: Path, limits: RoomLimits, whom
             "cpu_seconds": max(1, int(limits.seconds) + 1),
             "memory": limits.memory,
             "size": limits.size,
-            "processes": limits.processes,
+            # The limit counts all processes of the user, also those outside, where the room has no users of its own.
+            "processes": limits.processes + (_tasks(whom.pw_uid) if whom else 0),
             "open_files": limits.open_files,
         },
     }
@@ -147,6 +148,16 @@ def _write_plan(plan: Mapping[str, Any], scratch: Path, limits: RoomLimits, whom
         path.chmod(0o755)
         for file in path.iterdir():
             file.chmod(0o644)
+
+
+def _tasks(uid: int) -> int:
+    """How many processes and threads a user has at this moment."""
+    count = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile
+            if folder.stat().st_uid == uid:
+                count += len(list((folder / "task").iterdir()))
+    return count
 
 
 def _walls(deposit: Path, scratch: Path, limits: RoomLimits, *, as_root: bool) -> Iterator[str]:

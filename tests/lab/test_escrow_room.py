@@ -5,6 +5,9 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,8 @@ from runners.contract import Verdict
 from runners.escrow.build import Build, BuildParams
 from runners.escrow.sandbox import NoSandbox, RoomLimits, bubblewrap, run
 from runners.escrow.smoke import Smoke, SmokeParams
+from runners.host_client import HostDied, RunnerHost, inherited
+from runners.host_protocol import Call, HostRequest
 from tests.unit.runners_escrow.deposits import RECIPE, Bench, deposited, good, good_files, packed, with_manifest
 
 
@@ -318,4 +323,43 @@ def test_limits_reach_the_room(tmp_path):
     plan = {"build": [["python3", "-c", command]], "artefacts": ["none"], "smoke": None}
     limits = RoomLimits(seconds=20, size=1 << 20, memory=1 << 30, processes=33)
     finding = run(plan, tmp_path / "deposit", tmp_path / "scratch", limits, lambda line: None)
-    assert b"[33, 1048576, 0]" in finding.output
+    processes, file_size, core = json.loads(finding.output.splitlines()[-1])
+    assert (file_size, core) == (1048576, 0)
+    assert 33 <= processes < 33 + len(list(Path("/proc").glob("[0-9]*/task/*")))
+
+
+def hosted(deposit, tmp_path):
+    return HostRequest(
+        id="1",
+        call=Call.RUN,
+        runner="escrow.build",
+        params={"deposit": deposit.model_dump()},
+        effect_key="run:step:1",
+        fencing_token=1,
+        deadline=datetime.now(UTC) + timedelta(seconds=60),
+        evidence=str(tmp_path / "evidence"),
+    )
+
+
+def test_killing_the_host_in_the_middle_of_a_build_leaves_no_process_and_the_next_sweeps_its_folder(tmp_path, bench):
+    (tmp_path / "temporary").mkdir()
+    places = inherited() | {"TMPDIR": str(tmp_path / "temporary")}
+    endless = hosted(building(tmp_path, "import subprocess; subprocess.run(['setsid', 'sleep', '7352.5'])"), tmp_path)
+    host = RunnerHost(drop_to=None, environment=places).start()
+    killer = threading.Thread(target=lambda: (until(lambda: running("7352.5")), host.kill()))
+    killer.start()
+    with pytest.raises(HostDied):
+        host.call(endless)
+    killer.join()
+    host.close()
+    assert until(lambda: not running("7352.5"))
+    with RunnerHost(drop_to=None, environment=places) as second:
+        assert second.call(hosted(good(tmp_path), tmp_path)).outcome.verdict is Verdict.PASSED
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def until(happened, seconds: float = 20) -> bool:
+    end = time.monotonic() + seconds
+    while not happened() and time.monotonic() < end:
+        time.sleep(0.02)
+    return happened()
