@@ -118,7 +118,7 @@ def _moved(session: Session, resource: Resource, row: Any, actor: Actor, what: s
 
 
 def _values(data: Shape) -> dict[str, Any]:
-    return data.model_dump(exclude_unset=isinstance(data, CatalogPatch))
+    return data.sent() if isinstance(data, CatalogPatch) else data.model_dump()
 
 
 def _drafted(session: Session, resource: Resource, row: Any, values: Mapping[str, Any]) -> Draft:

@@ -1,5 +1,6 @@
 """The words of the catalogue for people."""
 
+from app.catalog.graph import SharedKind
 from app.catalog.rules import (
     Access,
     Criticality,
@@ -108,5 +109,18 @@ add(
         ScenarioFamily.STAFF: say("staff lost"),
         ScenarioFamily.DATACENTRE: say("datacentre lost"),
         ScenarioFamily.CHAIN: say("supply chain breaks"),
+    },
+)
+add(
+    SharedKind,
+    {
+        SharedKind.SITE: say("the same site"),
+        SharedKind.SUPPLIER: say("the same supplier"),
+        SharedKind.PARENT: say("suppliers with the same parent"),
+        SharedKind.SUB_SUPPLIER: say("the same subcontractor"),
+        SharedKind.IDENTITY_PROVIDER: say("the same identity provider"),
+        SharedKind.DNS: say("the same DNS provider"),
+        SharedKind.CERTIFICATE_HOLDER: say("the same holder of certificates"),
+        SharedKind.KEY_PERSON: say("the same key person"),
     },
 )

@@ -32,11 +32,11 @@ class Shape(BaseModel):
 
 
 class Patch(Shape):
-    """A partial edit: only the keys that were sent are changed."""
+    """A partial edit: only the keys that were sent are changed; what stands inside such a key is whole."""
 
     def sent(self) -> dict[str, Any]:
         """The keys that were sent, by Python name."""
-        return self.model_dump(exclude_unset=True)
+        return {name: value for name, value in self.model_dump().items() if name in self.model_fields_set}
 
     @classmethod
     def of(cls, shape: type[Shape], name: str) -> type[Self]:

@@ -91,6 +91,19 @@ def test_an_edit_that_changes_nothing_leaves_the_etag(house):
     assert after == before
 
 
+def test_a_list_that_is_edited_has_the_defaults_of_its_parts(house):
+    house.make("/suppliers", {"name": "Wolk"})
+    answer = house.call("PATCH", "/suppliers/SUP-001", {"assuranceReports": [{"kind": "soc2"}]})
+    assert answer.json()["assuranceReports"][0] == {
+        "kind": "soc2",
+        "scope": "",
+        "startsOn": None,
+        "endsOn": None,
+        "coversContinuity": "unknown",
+        "reference": "",
+    }
+
+
 def test_every_write_leaves_an_audit_row(house):
     house.make("/services", {"name": "Zaak"})
     house.call("PATCH", "/services/SVC-001", {"rto": "PT4H"})
