@@ -17,6 +17,7 @@ from app.findings.service import NewFinding, Title
 from app.plans import standing
 from app.plans.errors import AuthorCannotApprove, EvidenceNewerThanSignature, NothingApproved, OwnerCannotSign
 from app.plans.facts import ProofSource, Verdict, WithoutSupplier, Worth
+from app.plans.judging import AGAINST_LOSS, has_shared_fate
 from app.plans.models import Plan, PlanClaim, PlanVersion, ProofRow
 from app.plans.shapes import AttestationIn, ReviewIn
 from app.plans.worth import TOLD_AT_MOST, worth
@@ -93,13 +94,19 @@ def _write(session: Session, row: ProofRow) -> ProofRow:
     claim = next((each for each in rows if each.key == row.claim_key), None)
     if claim is not None:
         counted = worth(standing.as_claim(claim), standing.as_proof(row))
-        _retest(session, row, counted)
+        _retest(session, row, claim, counted)
         _tell_catalogue(session, row, claim, counted)
     return row
 
 
-def _retest(session: Session, row: ProofRow, counted: Worth) -> None:
+def _retest(session: Session, row: ProofRow, claim: PlanClaim, counted: Worth) -> None:
+    """Let the proof work on the claim's findings, unless it was told or pretended, or both sides share their fate."""
     if row.attested or row.simulated:
+        return
+    plan = standing.find_plan(session, row.plan_id)
+    passed = counted.verdict is Verdict.PASS
+    if passed and claim.kind in AGAINST_LOSS and has_shared_fate(session, plan.service_id):
+        # The switch went well and proves nothing against the loss of what both sides hang on.
         return
     findings.record_retest(
         session,

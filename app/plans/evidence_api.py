@@ -54,7 +54,7 @@ def list_changes(
         session,
         select(StatusChange).where(StatusChange.plan_id == plan.id),
         query,
-        sortable={"at": col(StatusChange.at)},
+        sortable={"at": col(StatusChange.id)},
         default="-at",
         tie=col(StatusChange.id).desc(),
     )

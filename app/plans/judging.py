@@ -20,7 +20,7 @@ from app.plans.facts import ExitMode, VersionState
 from app.plans.models import Plan, PlanClaim, PlanVersion
 from app.playbooks.rules import ClaimKind
 
-_AGAINST_LOSS = frozenset({ClaimKind.FAILOVER, ClaimKind.OTHER_ENVIRONMENT})
+AGAINST_LOSS = frozenset({ClaimKind.FAILOVER, ClaimKind.OTHER_ENVIRONMENT})
 """Claims that the other side goes on when the supplier is gone: shared fate takes exactly these away."""
 _KINDS = {
     SharedKind.SITE: ("de locatie", "the site"),
@@ -143,7 +143,7 @@ def _shared(
     pair: EnvironmentPair,
     fate: SharedFate,
 ) -> Iterator[NewFinding]:
-    taken: list[PlanClaim | None] = [claim for claim in claims if claim.kind in _AGAINST_LOSS]
+    taken: list[PlanClaim | None] = [claim for claim in claims if claim.kind in AGAINST_LOSS]
     for claim in taken or [None]:
         yield NewFinding(
             key=f"{_RULE}{plan.id}:shared:{pair.id}:{fate.kind}:{_short(fate)}:{claim.key if claim else ''}",

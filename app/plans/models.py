@@ -145,7 +145,7 @@ class StatusChange(SQLModel, table=True):
     """The status of a plan, or of one of its claims, became another one. Insert only."""
 
     __tablename__ = "plan_status_change"
-    id: str = key()
+    id: int | None = Field(default=None, primary_key=True)
     plan_id: str = link("plan.id")
     at: datetime = moment(index=True)
     old: Status | None = word(Status, optional=True)

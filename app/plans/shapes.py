@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from app.catalog.rules import Criticality, ScenarioFamily
-from app.catalog.shapes import Amount, Day, Key
+from app.catalog.shapes import Amount, Day, Key, Reference
 from app.core.listing import ListQuery
 from app.core.shapes import Duration, Line, Moment, Name, Patch, Prose, Shape
 from app.plans.content import PlanContent
@@ -276,6 +276,7 @@ class PlanOut(Shape):
     name: str
     kind: PlanKind
     mode: ExitMode | None
+    service: Reference
     service_id: str
     contract_id: str | None
     owner_id: str | None
@@ -349,7 +350,7 @@ class ProofQuery(ListQuery):
 class StatusChangeOut(Shape):
     """A change of status."""
 
-    id: str
+    id: int
     at: Moment
     old: Status | None
     new: Status

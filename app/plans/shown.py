@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlmodel import Session
 
+from app.catalog import service as catalog
 from app.catalog.models import Service
 from app.core.i18n import pick
 from app.plans import service, versions
@@ -35,8 +36,14 @@ from app.plans.worth import worth
 def plan_out(session: Session, plan: Plan) -> PlanOut:
     """A plan in short."""
     numbers = service.numbers(session, plan)
+    found = catalog.find(session, Service, plan.service_id)
     return PlanOut.model_validate(
-        {**plan.model_dump(exclude={"created_by"}), "version": numbers.approved, "draft": numbers.draft}
+        {
+            **plan.model_dump(exclude={"created_by"}),
+            "service": {"id": found.id, "ref": found.ref, "name": found.name},
+            "version": numbers.approved,
+            "draft": numbers.draft,
+        }
     )
 
 
