@@ -16,12 +16,12 @@ from app.catalog.rules import (
     Known,
     MeasureKind,
     ObjectKind,
+    ObjectSource,
     Placement,
     Reintegration,
     Reliance,
     Sensitivity,
     SideRole,
-    Source,
     Substitutability,
     Survival,
     WatchLevel,
@@ -195,7 +195,7 @@ class CatalogObject(CatalogRow, table=True):
     access_proven_at: datetime | None = moment(optional=True)
     expires_on: date | None = Field(default=None, index=True)
     version: str = Field(default="", max_length=200)
-    source: Source = word(Source, default=Source.TYPED)
+    source: ObjectSource = word(ObjectSource, default=ObjectSource.TYPED)
     verified_on: date | None = None
     verified_by: str = Field(default="", max_length=200)
     driver: dict[str, Any] = document()

@@ -232,7 +232,7 @@ class Access(StrEnum):
     PROVEN = "proven"
 
 
-class Source(StrEnum):
+class ObjectSource(StrEnum):
     """Where what we know of an object came from."""
 
     TYPED = "typed"

@@ -134,7 +134,7 @@ class Archival(Shape):
     reason: Line = ""
 
 
-class Impact(Shape):
+class ImpactOverTime(Shape):
     """What an outage of this length does."""
 
     after: Duration
@@ -161,7 +161,7 @@ class ServiceFields(Shape):
     rpo: Duration | None = None
     mbco_number: Amount | None = None
     mbco_unit: Annotated[Line, Field(max_length=100)] = ""
-    impact_over_time: Annotated[list[Impact], Field(max_length=50)] = []
+    impact_over_time: Annotated[list[ImpactOverTime], Field(max_length=50)] = []
     reliance: Reliance = Reliance.UNKNOWN
     data_sensitivity: Sensitivity = Sensitivity.UNKNOWN
     country_at_rest: Land = UNKNOWN_COUNTRY

@@ -14,10 +14,10 @@ from app.catalog.rules import (
     Known,
     MeasureKind,
     ObjectKind,
+    ObjectSource,
     Placement,
     ReportKind,
     SignalKind,
-    Source,
     Survival,
     Trigger,
     WatchLevel,
@@ -262,7 +262,7 @@ class ObjectOut(CatalogOut, ObjectFields):
     """What is said, or ``proven`` once a test showed it."""
     access_evidence: str
     access_proven_at: Moment | None
-    source: Source
+    source: ObjectSource
 
 
 class ObjectQuery(CatalogQuery):

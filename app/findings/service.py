@@ -8,8 +8,6 @@ from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
 from app.access.rules import SYSTEM, Actor
-from app.catalog.models import Service
-from app.catalog.service import services_with_rto_over_mtpd
 from app.core import audit
 from app.core.columns import next_ref
 from app.core.errors import Conflict, not_found
@@ -29,8 +27,6 @@ from app.findings.rules import (
     next_operations,
     verifies,
 )
-
-_RTO_RULE = "rule:rto-exceeds-mtpd:"
 
 
 class NotNow(Conflict):
@@ -249,37 +245,6 @@ def withdraw(session: Session, key: str, *, now: datetime, actor: Actor = SYSTEM
     if finding is None or finding.source is not Source.RULE or finding.claim_key is not None:
         return None
     return move(session, finding, Operation.WITHDRAW, now=now, actor=actor, reason=reason)
-
-
-def judge_catalog(session: Session, *, now: datetime) -> list[Finding]:
-    """Hold the rules of the catalogue against it: opens what they find now, withdraws what they find no more."""
-    wrong = {f"{_RTO_RULE}{service.id}": service for service in services_with_rto_over_mtpd(session)}
-    standing = session.exec(select(Finding).where(col(Finding.open_key).startswith(_RTO_RULE))).all()
-    for finding in standing:
-        if finding.key not in wrong:
-            withdraw(session, finding.key, now=now, reason="The RTO is no longer longer than the MTPD.")
-    known = {finding.key for finding in standing}
-    return [
-        open_finding(session, _rto_finding(key, service), now=now) for key, service in wrong.items() if key not in known
-    ]
-
-
-def _rto_finding(key: str, service: Service) -> NewFinding:
-    return NewFinding(
-        key=key,
-        plan_id=None,
-        claim_key=None,
-        object_ids=(),
-        source=Source.RULE,
-        cause=Cause.ORGANISATION,
-        severity=Severity.HIGH,
-        title=Title(
-            nl=f"{service.name}: de RTO is langer dan de langste uitval die u kunt verdragen (MTPD)",
-            en=f"{service.name}: the RTO is longer than the longest outage that you can bear (MTPD)",
-        ),
-        description="",
-        service_id=service.id,
-    )
 
 
 def facts(session: Session, plan_id: str, *, at: datetime) -> list[FindingFact]:

@@ -12,6 +12,7 @@ from app.findings import acceptance, service
 from app.findings.models import Finding
 from app.findings.rules import Severity, State
 from app.findings.service import NewFinding, Title
+from app.findings.sweep import sweep
 from app.plans.facts import PlanKind
 from app.plans.models import Plan
 from tests.flow.catalog_app import APPROVER, OWNER, VIEWER, build, codes
@@ -308,7 +309,7 @@ def test_facts_tell_until_when_a_risk_is_accepted_and_forget_what_was_rejected(h
 def test_an_rto_longer_than_the_mtpd_is_found_by_the_rule_and_withdrawn_when_mended(house):
     def judge():
         with house.database.transaction() as session:
-            service.judge_catalog(session, now=NOW)
+            sweep(session, now=NOW)
         return house.call("GET", "/findings?source=rule&closed=false").json()["items"]
 
     assert judge() == []
