@@ -142,7 +142,7 @@ REASONS = {
     "the hosts of this machine": "No such file",
     "the folder of this machine": "No such file",
     "the secrets": "KeyError",
-    "root": "Operation not permitted",
+    "root": "Error: [Errno ",
     "a mount": "code 32",
     "other processes": "AssertionError",
     "a capability": "AssertionError",

@@ -128,7 +128,7 @@ def site(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "from-file").write_text("value of the file\n")
     return inherited() | {
-        "PYTHONPATH": str(tmp_path / "lib"),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path / "lib"), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep),
         "WISSEL_SECRET_DB_MAIN": SECRET,
         "WISSEL_SECRETS_DIR": str(tmp_path / "secrets"),
         "FORMS": json.dumps(FORMS),
