@@ -18,7 +18,7 @@ from app.core import clock, migrations
 from app.core.db import Database
 from app.core.errors import Problem
 from app.core.settings import Settings
-from app.playbooks.check import check
+from app.playbooks.loader import check
 from app.remote import ApiRefused, Remote
 from runners import registry
 
@@ -110,7 +110,7 @@ def check_playbook(
     runners = registry.load()
     found = {str(path): check(path, runners) for path in playbooks}
     if as_json:
-        plain = {name: [problem.as_dict() for problem in problems] for name, problems in found.items()}
+        plain = {name: [problem.as_json() for problem in problems] for name, problems in found.items()}
         sys.stdout.write(json.dumps(plain, ensure_ascii=False, indent=2) + "\n")
     else:
         for name, problems in found.items():

@@ -1,11 +1,13 @@
 """The OpenAPI document by the NLGov API Design Rules: problem answers on every operation, bearer security, headers."""
 
+import re
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.core.problems import MEDIA_TYPE
+from app.core.shapes import iso_duration
 from app.core.wire import API_VERSION
 
 PATH = "/api/v1/openapi.json"
@@ -68,6 +70,36 @@ def document(app: FastAPI, *, address: str) -> dict[str, Any]:
         components["schemas"].pop(unused, None)
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
     made["security"] = [{"bearer": []}]
+    names = {name: _type_name(name) for name in components["schemas"]}
+    components["schemas"] = {names[name]: schema for name, schema in components["schemas"].items()}
+    tidied: dict[str, Any] = _tidy(made, names)
+    return tidied
+
+
+def _type_name(name: str) -> str:
+    """UpperCamelCase: ``Page_RunRow_`` → ``RunRowPage``; a module path before the name leaves only its domain."""
+    paged = re.fullmatch(r"Page_(.+)_", name)
+    if paged:
+        return f"{_type_name(paged[1])}Page"
+    parts = name.split("__")
+    domain = parts[1] if len(parts) > 2 and parts[0] == "app" else ""
+    words = re.split(r"[^A-Za-z0-9]+", f"{domain} {parts[-1]}")
+    return "".join(word[:1].upper() + word[1:] for word in words)
+
+
+def _tidy(value: Any, names: dict[str, str]) -> Any:
+    """The document with new schema names, and defaults of durations in the words of the API."""
+    if isinstance(value, list):
+        return [_tidy(each, names) for each in value]
+    if not isinstance(value, dict):
+        return value
+    made = {key: _tidy(each, names) for key, each in value.items()}
+    prefix = "#/components/schemas/"
+    reference = made.get("$ref")
+    if isinstance(reference, str) and reference.startswith(prefix):
+        made["$ref"] = prefix + names.get(reference.removeprefix(prefix), reference.removeprefix(prefix))
+    if made.get("format") == "duration" and isinstance(made.get("default"), int):
+        made["default"] = iso_duration(made["default"])
     return made
 
 

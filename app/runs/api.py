@@ -67,7 +67,7 @@ def start_now(
     return once(make, response)
 
 
-@router.get("/drills/{key}/preview", operation_id="previewDrill")
+@router.get("/drills/{key}/preview", operation_id="previewDrillCalls")
 def preview_drill(
     session: SessionDep, _actor: Reader, key: Key, by_hand: Annotated[bool, Query(alias="byHand")] = False
 ) -> PreviewOut:
