@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+import structlog
 from pydantic import TypeAdapter
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
@@ -18,6 +19,7 @@ from app.drills.moments import Nominal, in_window, moments
 from app.drills.rules import MomentState, OnceAt, Recurring, Schedule, Trigger, Window
 from runners.contract import Text
 
+log = structlog.get_logger()
 _SCHEDULE: TypeAdapter[OnceAt | Recurring] = TypeAdapter(Schedule)
 _WINDOWS: TypeAdapter[list[Window]] = TypeAdapter(list[Window])
 MOST_AT_ONCE = 500
@@ -118,8 +120,18 @@ def claim_due_moments(session: Session, *, now: datetime) -> list[DrillMoment]:
     )
     claimed: list[DrillMoment] = []
     for drill in session.exec(statement.order_by(col(Drill.next_due_at), col(Drill.id))).all():
-        claimed.extend(row for row in _claim(session, drill, now) if row.state is MomentState.PLANNED)
+        claimed.extend(row for row in _claimed(session, drill, now) if row.state is MomentState.PLANNED)
     return claimed
+
+
+def _claimed(session: Session, drill: Drill, now: datetime) -> list[DrillMoment]:
+    """The moments of one drill; what is wrong with it does not keep the others from their moment."""
+    try:
+        with session.begin_nested():
+            return list(_claim(session, drill, now))
+    except Exception:  # one drill with bad data must not silence all others
+        log.exception("drill.claim-failed", drill=drill.ref)
+        return []
 
 
 def _claim(session: Session, drill: Drill, now: datetime) -> Iterator[DrillMoment]:

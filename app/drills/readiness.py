@@ -17,7 +17,7 @@ from app.playbooks.models import PlaybookVersion, VersionState
 from app.playbooks.rules import InputType, Playbook, StepKind
 from runners.contract import EnvironmentPair, Registry, Side
 
-Lack = tuple[str, str, Message]
+Lack = tuple[str, str, Message | str]
 """Stable code, field, and what to do."""
 _PROXY = "switch.haproxy"
 
@@ -28,7 +28,7 @@ def lacks(session: Session, drill: Drill, *, registry: Registry, now: datetime) 
     playbook = Playbook.model_validate(version.content).for_mode(drill.mode)
     given = {**({"pair": drill.pair_id} if "pair" in playbook.inputs and drill.pair_id else {}), **drill.inputs}
     values, faults = inputs.resolve(session, given, playbook, service_id=drill.service_id)
-    found: list[Lack] = [(fault.code, fault.field, say("{reason}", reason=str(fault.reason))) for fault in faults]
+    found: list[Lack] = [(fault.code, fault.field, fault.reason) for fault in faults]
     found += _plan(session, drill)
     found += _playbook(version, playbook, registry)
     found += _people(session, drill, playbook)

@@ -63,7 +63,7 @@ def calls(playbook: Playbook) -> Iterator[Call]:
     every = frozenset(playbook.modes)
     for index, step in enumerate(playbook.steps):
         path: Path = ("steps", index)
-        before = playbook.ancestors(step.id) - {step.id}
+        before = playbook.ancestors(step.id) - {step.id} if step.with_ or step.undo else frozenset()
         modes = frozenset(mode for mode in playbook.modes if in_mode(step, mode))
         if step.uses is not None:
             yield Call(step.uses, step.with_, path, before, modes)
@@ -288,9 +288,10 @@ def _check_own_references(step: Step, playbook: Playbook, path: Path, notes: Not
         given["wait"] = next((each for each in (step.wait.for_, step.wait.until) if isinstance(each, str)), None)
     if step.play is not None:
         given["with"] = step.with_
+        _check_texts(Call("", step.with_, path, frozenset(), frozenset()), notes)
         if step.play == playbook.name:
             notes.add((*path, "play"), "plays-itself", say("A playbook cannot play itself. Name another one."))
-    before = playbook.ancestors(step.id) - {step.id}
+    before = playbook.ancestors(step.id) - {step.id} if step.with_ else frozenset()
     for key, value in given.items():
         for place, leaf in references.places(value):
             call = Call("", {}, path, before, frozenset(playbook.modes))

@@ -313,7 +313,7 @@ class Playbook(Frozen):
         """The playbook as this mode runs it: a step that is left out is replaced by its own needs."""
         left_out = {step.id: step.needs for step in self.steps if not in_mode(step, mode)}
         steps = tuple(
-            step.model_copy(update={"needs": tuple(dict.fromkeys(_kept(step.needs, left_out)))})
+            step.model_copy(update={"needs": tuple(_kept(step.needs, left_out))})
             for step in self.steps
             if step.id not in left_out
         )
@@ -341,9 +341,16 @@ def reached(start: str, edges: dict[str, tuple[str, ...]]) -> frozenset[str]:
 
 
 def _kept(needs: tuple[str, ...], left_out: dict[str, tuple[str, ...]]) -> Iterator[str]:
-    for need in needs:
+    """The needs that stay, those of left-out steps in their place; each looked at once, so a circle ends too."""
+    seen: set[str] = set()
+    waiting = list(reversed(needs))
+    while waiting:
+        need = waiting.pop()
+        if need in seen:
+            continue
+        seen.add(need)
         if need in left_out:
-            yield from _kept(left_out[need], left_out)
+            waiting.extend(reversed(left_out[need]))
         else:
             yield need
 

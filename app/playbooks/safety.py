@@ -10,6 +10,8 @@ from app.playbooks.rules import Choice, Input, InputType, Mode, OnFailure, Playb
 from runners.contract import Effect, Fact, Registry, Runner, Side
 
 FENCED = "fenced"
+MOST_SIDES = 4
+"""Every way to fill them is looked at, so there may not be many."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,21 @@ class About:
 
 def check(playbook: Playbook, notes: Notes, registry: Registry) -> None:
     """Note each step that some path reaches without the facts it requires."""
-    if ("steps",) in notes.broken:
+    if ("steps",) in notes.broken or _too_many_sides(playbook, notes):
         return
     at = {step.id: index for index, step in enumerate(playbook.steps)}
     for mode in playbook.modes:
         if mode is not Mode.TABLETOP:
             for sides in assignments(playbook.inputs):
                 _check_mode(playbook.for_mode(mode), sides, at, notes, registry)
+
+
+def _too_many_sides(playbook: Playbook, notes: Notes) -> bool:
+    names = [name for name, each in playbook.inputs.items() if each.type is InputType.SIDE]
+    if len(names) > MOST_SIDES:
+        reason = say("More than {most} inputs of type side cannot be judged. Split the playbook.", most=MOST_SIDES)
+        notes.add(("inputs", names[MOST_SIDES]), "too-many-sides", reason)
+    return len(names) > MOST_SIDES
 
 
 def assignments(inputs: dict[str, Input]) -> Iterator[dict[str, Side]]:
@@ -90,9 +100,12 @@ class _World:
 
     def __init__(self, playbook: Playbook, sides: dict[str, Side], registry: Registry) -> None:
         self.playbook, self.sides, self.registry = playbook, sides, registry
-        self.before = {step.id: playbook.ancestors(step.id) - {step.id} for step in playbook.steps}
         needs = {step.id: step.needs for step in playbook.steps}
-        self.after = {each: frozenset(other for other in needs if each in reached(other, needs)) for each in needs}
+        self.before = {name: reached(name, needs) - {name} for name in needs}
+        self.after: dict[str, set[str]] = {name: set() for name in needs}
+        for name, earlier in self.before.items():
+            for each in earlier:
+                self.after.setdefault(each, set()).add(name)
 
     def runner(self, step: Step) -> Runner | None:
         """The step's runner, where it has one that is installed."""

@@ -9,6 +9,7 @@ from app.playbooks.draft import given_kinds
 from app.playbooks.refusals import Notes
 from app.playbooks.rules import Choice, InputType, Playbook, Step, StepKind, reached
 from app.playbooks.yaml_text import Path
+from runners.contract import Side
 
 _COMMON = {"id", "title", "phase", "modes", "needs", "estimate", "role", "manual"}
 _RUNS = {"with", "timeout", "on_failure", "starts_outage", "ends_outage", "point_of_no_return"}
@@ -38,6 +39,7 @@ def check(playbook: Playbook, notes: Notes) -> None:
     _check_guards(playbook, notes)
     _check_proves(playbook, notes)
     _check_locks(playbook, notes)
+    _check_defaults(playbook, notes)
 
 
 def _named(playbook: Playbook) -> Iterator[tuple[Path, str]]:
@@ -217,3 +219,24 @@ def _check_locks(playbook: Playbook, notes: Notes) -> None:
                 pairs=", ".join(pairs) or "–",
             )
             notes.add(("locks", index), "unknown-lock", reason)
+
+
+def _check_defaults(playbook: Playbook, notes: Notes) -> None:
+    for name, each in playbook.inputs.items():
+        if each.default is not None and not _fits(each.type, each.default):
+            reason = say("This is no value of type {kind}. Mend it, or leave 'default' out.", kind=each.type.value)
+            notes.add(("inputs", name, "default"), "default-type", reason)
+
+
+def _fits(kind: InputType, value: str | int | float | bool) -> bool:
+    match kind:
+        case InputType.BOOLEAN:
+            return isinstance(value, bool)
+        case InputType.INTEGER:
+            return isinstance(value, int) and not isinstance(value, bool)
+        case InputType.NUMBER:
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case InputType.SIDE:
+            return value in set(Side)
+        case _:
+            return isinstance(value, str) and not value.startswith("-")
