@@ -2,12 +2,12 @@
 
 from alembic import context
 from sqlalchemy import Connection
+from sqlmodel.sql.sqltypes import AutoString
 
-from app.core.db import NAMING, make_engine
+from app.core.columns import UtcTime, Word
+from app.core.db import make_engine
 from app.core.settings import Settings
 from app.tables import METADATA
-
-METADATA.naming_convention = NAMING
 
 
 def _ours(name: str | None, kind: str, _parents: object) -> bool:
@@ -19,6 +19,19 @@ def _ours(name: str | None, kind: str, _parents: object) -> bool:
     )
 
 
+def _plain_type(kind: str, thing: object, _context: object) -> str | bool:
+    """Our column types as what they are in the database, so that a migration never imports the application."""
+    if kind != "type":
+        return False
+    if isinstance(thing, UtcTime):
+        return "sa.DateTime(timezone=True)"
+    if isinstance(thing, Word):
+        return "sa.String(length=40)"
+    if isinstance(thing, AutoString):
+        return f"sa.String(length={thing.length})" if thing.length else "sa.String()"
+    return False
+
+
 def _migrate(connection: Connection) -> None:
     context.configure(
         connection=connection,
@@ -26,6 +39,7 @@ def _migrate(connection: Connection) -> None:
         render_as_batch=connection.dialect.name == "sqlite",
         include_name=_ours,
         compare_type=True,
+        render_item=_plain_type,
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -11,14 +11,6 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session
 
 _AFTER_COMMIT = "after_commit"
-NAMING = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
-"""Names of constraints, so that migrations can name them on both databases."""
 
 
 def make_engine(url: str) -> Engine:
