@@ -1,6 +1,7 @@
 """Reaches a PostgreSQL node on its own machine: its data directory, its processes and its own programs."""
 
 import os
+import pwd
 import shutil
 import subprocess
 import time
@@ -46,7 +47,7 @@ class Folder:
         """Standard output of one of the server's own programs; raises `ProgramFailed` with what it said."""
         argv = [str(self.binaries / program), *arguments]
         # A clean environment: PGDATA, PGOPTIONS and the like of this process must not steer another server.
-        environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "HOME": str(self.path), **(secrets or {})}
+        environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "HOME": self._home(), **(secrets or {})}
         drop = {"user": self.uid, "group": self.gid, "extra_groups": []} if os.geteuid() == 0 else {}
         try:
             done = subprocess.run(  # type: ignore[call-overload]
@@ -148,6 +149,12 @@ class Folder:
             return "\n".join((self.path / LOG).read_text(errors="replace").splitlines()[-5:])[-600:]
         except OSError:
             return ""
+
+    def _home(self) -> str:
+        try:
+            return pwd.getpwuid(self.uid).pw_dir  # where its .pgpass and certificates lie
+        except KeyError:
+            return "/"
 
     def _works_here(self, entry: Path) -> bool:
         try:

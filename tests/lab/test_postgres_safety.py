@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 import time
 from contextlib import suppress
@@ -59,6 +60,14 @@ def _refuses(dsn: str) -> bool:
     except psycopg.OperationalError:
         return True
     return False
+
+
+def test_something_else_at_the_address_of_a_stopped_server_is_not_a_fence(pair: LabPair, drivers: Drivers) -> None:
+    drivers.fence(PRIMARY)
+    with socket.create_server(("127.0.0.1", pair.primary.port)):
+        outcome = drivers.check_fenced(PRIMARY)
+    assert outcome.verdict is Verdict.FAILED
+    assert "still listens" in outcome.reason.en
 
 
 def test_a_fence_that_cannot_be_looked_at_is_unknown_and_never_fenced(pair: LabPair, drivers: Drivers) -> None:

@@ -17,7 +17,8 @@ HEADER = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_sta
 BEFORE = HEADER + "3 db 1 one 127.0.0.1 2 0\n3 db 2 two 127.0.0.1 0 5\n\n"
 AFTER = HEADER + "3 db 1 one 127.0.0.1 0 1\n3 db 2 two 127.0.0.1 2 4\n\n"
 DOWN = HEADER + "3 db 1 one 127.0.0.1 0 1\n3 db 2 two 127.0.0.1 0 0\n\n"
-DRAINING = HEADER + "3 db 1 one 127.0.0.1 2 8\n3 db 2 two 127.0.0.1 2 0\n\n"
+OLD_DRAINS = HEADER + "3 db 1 one 127.0.0.1 2 8\n3 db 2 two 127.0.0.1 2 0\n\n"
+NEW_DRAINS = HEADER + "3 db 1 one 127.0.0.1 0 1\n3 db 2 two 127.0.0.1 2 8\n\n"
 Answer = Callable[[str], str]
 
 
@@ -107,8 +108,9 @@ def test_a_server_that_haproxy_finds_down_is_not_a_success(context: FakeContext,
     assert "no working service" in outcome.reason.en
 
 
-def test_draining_is_not_out(context: FakeContext, serve, tmp_path: Path) -> None:
-    serve(lambda _: DRAINING)
+@pytest.mark.parametrize("state", [OLD_DRAINS, NEW_DRAINS])
+def test_a_draining_server_is_neither_in_nor_out(context: FakeContext, serve, tmp_path: Path, state: str) -> None:
+    serve(lambda _: state)
     assert Haproxy().observe(_params(tmp_path), context).seen is Seen.NOT_DONE
 
 
