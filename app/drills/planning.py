@@ -125,7 +125,12 @@ def _mode(data: DrillBase, found: Planned, registry: Registry) -> None:
         return
     for step in playbook.steps:
         runner = registry.get(step.uses or "")
-        if step.uses is not None and runner is None:
+        if step.play is not None:
+            reason = say(
+                "Step '{step}' plays another playbook; that cannot be run yet. Put its steps here.", step=step.id
+            )
+            found.add("playbook", "play-not-available", reason)
+        elif step.uses is not None and runner is None:
             reason = say("Runner '{uses}' of step '{step}' is not installed.", uses=step.uses, step=step.id)
             found.add("playbook", "unknown-runner", reason)
         elif data.mode is Mode.REHEARSAL and runner is not None and runner.effect is Effect.CHANGES:
