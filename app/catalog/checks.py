@@ -28,7 +28,7 @@ from app.catalog.rules import (
     code_is_valid,
     ends_before_start,
 )
-from app.core.columns import ReferenceCounter
+from app.core.columns import hold_counter
 from app.core.errors import Conflict, FieldError
 from app.core.messages import Message, say
 
@@ -41,19 +41,14 @@ class StillLeanedOn(Conflict):
     code = "still-leaned-on"
 
 
-def _one_writer_at_a_time(session: Session, prefix: str) -> None:
-    """Hold the kind's counter until the commit: two edits that are each right can make a ring together."""
-    session.get(ReferenceCounter, prefix, with_for_update=True, populate_existing=True)
-
-
 def service(session: Session, draft: Draft) -> list[FieldError]:
     """MBCO whole or absent, no service that leans on itself by whatever way."""
     row = draft.row
     faults = []
     if (row.mbco_number is None) != (not row.mbco_unit):
         faults.append(FieldError("mbcoUnit", "incomplete", say("Give the MBCO as a number and a unit.")))
-    if draft.lists["depends_on"]:
-        _one_writer_at_a_time(session, "SVC")
+    if draft.lists["depends_on"]:  # two edits that are each right can make a ring together: one at a time
+        hold_counter(session, "SVC")
     edges = _dependencies(session) | {row.id: draft.lists["depends_on"]}
     if ring := graph.cycle(edges, row.id):
         faults.append(FieldError("dependsOn", "cycle", _ring_of(session, Service, row, ring)))
@@ -111,7 +106,7 @@ def _parent_faults(session: Session, row: Any) -> list[FieldError]:
         return []
     if row.has_parent is Known.NO:
         return [FieldError("hasParent", "contradiction", say("A parent is named, so this cannot be no."))]
-    _one_writer_at_a_time(session, "SUP")
+    hold_counter(session, "SUP")
     parents = {each.id: [each.ultimate_parent_id] for each in session.exec(select(Supplier)) if each.ultimate_parent_id}
     if ring := graph.cycle(parents | {row.id: [row.ultimate_parent_id]}, row.id):
         return [FieldError("ultimateParent", "cycle", _ring_of(session, Supplier, row, ring))]
@@ -244,7 +239,7 @@ def chain_link(session: Session, draft: Draft) -> list[FieldError]:
         return [FieldError("recipient", "cycle", say("A supplier cannot deliver to itself."))]
     if not row.service_id or not row.supplier_id:
         return []
-    _one_writer_at_a_time(session, "LNK")
+    hold_counter(session, "LNK")
     others = [link for link in _chain(session, row.service_id) if link.id != row.id]
     wanted = [*others, graph.ChainLink(row.id, row.supplier_id, row.recipient_id)]
     if ring := graph.feeds_itself(wanted):

@@ -30,7 +30,8 @@ def lookup(session: Session, table: type[Any], key: str, *, lock: bool = False) 
         return None
     statement = select(table).where(or_(col(table.id) == key, col(table.ref) == key.upper()))
     if lock:
-        statement = statement.with_for_update().execution_options(populate_existing=True)
+        # key_share: others may meanwhile refer to the row, else two edits that refer to each other's would deadlock.
+        statement = statement.with_for_update(key_share=True).execution_options(populate_existing=True)
     return session.exec(statement).first()
 
 

@@ -111,13 +111,19 @@ class ReferenceCounter(SQLModel, table=True):
     last: int = 0
 
 
+def hold_counter(session: Session, prefix: str) -> ReferenceCounter:
+    """The counter of a kind, its row held until the commit: one writer of the kind at a time."""
+    counter = session.get(ReferenceCounter, prefix, with_for_update=True, populate_existing=True)
+    if counter is not None:
+        return counter
+    with suppress(IntegrityError), session.begin_nested():  # another may make the first one at this very moment
+        session.execute(insert(ReferenceCounter).values(prefix=prefix, last=0))
+    return session.get_one(ReferenceCounter, prefix, with_for_update=True, populate_existing=True)
+
+
 def next_ref(session: Session, prefix: str, *, width: int = 3) -> str:
     """The next human reference with `prefix`, e.g. ``SVC-012``; unique because the row is locked until the commit."""
-    counter = session.get(ReferenceCounter, prefix, with_for_update=True)
-    if counter is None:
-        with suppress(IntegrityError), session.begin_nested():  # another may make the first one at this very moment
-            session.execute(insert(ReferenceCounter).values(prefix=prefix, last=0))
-        counter = session.get_one(ReferenceCounter, prefix, with_for_update=True, populate_existing=True)
+    counter = hold_counter(session, prefix)
     counter.last += 1
     session.add(counter)
     session.flush()

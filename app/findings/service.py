@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 
 from app.access.rules import SYSTEM, Actor
 from app.core import audit
-from app.core.columns import next_ref
+from app.core.columns import hold_counter, next_ref
 from app.core.errors import Conflict, not_found
 from app.core.messages import say
 from app.findings.models import Acceptance, Finding, FindingTransition
@@ -94,6 +94,7 @@ def open_finding(session: Session, new: NewFinding, *, now: datetime, actor: Act
     The open one takes over a higher failed level and a worse severity, and goes back to *action* where it awaited
     its retest, since the fact is there again.
     """
+    hold_counter(session, "FND")  # of two who find the same fact at once, the second must see the first
     standing = session.exec(select(Finding).where(Finding.open_key == new.key)).first()
     if standing is not None:
         _found_again(session, standing, new, now=now, actor=actor)
