@@ -1,6 +1,6 @@
 """Records proofs: of runs, of reviews by people, and of tests that were done outside; none is ever changed again."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -37,6 +37,8 @@ class NewProof:
     verdict: Verdict | str
     at: datetime
     reason: TwoLanguages
+    level_why: Message | None = None
+    """Why the level is not higher: `Level.why`."""
     rto_ms: int | None = None
     rpo_ms: int | None = None
     hold_s: float | None = None
@@ -80,6 +82,7 @@ def record_proof(session: Session, new: NewProof, *, now: datetime | None = None
         run_id=new.run_id,
         reason_nl=new.reason.nl,
         reason_en=new.reason.en,
+        level_why=asdict(new.level_why) if new.level_why else {},
     )
     return _write(session, row)
 

@@ -61,7 +61,7 @@ class PlanVersion(SQLModel, table=True):
     criticality: Criticality = word(Criticality, default=Criticality.NOT_ASSESSED)
     """Of the service when the version was submitted; a lower one in the next version is a weakening."""
     author: str = Field(max_length=80)
-    """``person:ID`` or ``machine:ID``; grows to the last editor, see `editors`."""
+    """``person:ID`` or ``machine:ID``."""
     editors: list[str] = document(list)
     """Everybody who wrote in it; none of them can approve it."""
     weakening_reason: str = ""
@@ -136,6 +136,8 @@ class ProofRow(SQLModel, table=True):
     """No foreign key: runs stand right of plans and are written in the same transaction."""
     reason_nl: str = ""
     reason_en: str = ""
+    level_why: dict[str, Any] = document()
+    """Why the level is not higher, as a sentence to translate (`text`, `values`); empty where nobody told."""
     signed_at: datetime | None = moment(optional=True)
     evidence: list[dict[str, Any]] = document(list)
     """Files of an outside test: name, sha256, size in bytes, moment taken."""

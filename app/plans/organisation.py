@@ -38,8 +38,9 @@ class FitCheck:
 
 def find_mvo(session: Session, key: str) -> Mvo:
     """By id or reference. Raises NotFound."""
-    mvo = session.exec(select(Mvo).where((Mvo.id == key) | (Mvo.ref == key.upper()))).first()
-    if mvo is None or not key.isprintable():
+    wanted = select(Mvo).where((Mvo.id == key) | (Mvo.ref == key.upper()))
+    mvo = session.exec(wanted).first() if key.isprintable() else None
+    if mvo is None:
         raise not_found("minimum viable organisation", key)
     return mvo
 

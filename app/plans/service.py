@@ -14,12 +14,12 @@ from app.core import audit
 from app.core.columns import next_ref
 from app.core.errors import FieldError, InvalidInput, not_found
 from app.core.messages import say
-from app.plans import claims, versions
+from app.plans import claims, organisation, versions
 from app.plans.errors import AlreadyDecided, NothingApproved, PlanRetired, SecondPersonNeeded
 from app.plans.evidence import NewProof, attest, record_proof, review
 from app.plans.facts import PlanKind, VersionState, WeakeningKind
 from app.plans.judging import has_shared_fate, judge, judge_all
-from app.plans.models import Mvo, MvoVersion, Plan, PlanVersion, StatusChange, Weakening
+from app.plans.models import MvoVersion, Plan, PlanVersion, StatusChange, Weakening
 from app.plans.shapes import PlanIn
 from app.plans.standing import (
     Standing,
@@ -61,6 +61,7 @@ __all__ = [
     "standing",
     "status",
     "submit",
+    "sweep",
     "versions_of",
 ]
 
@@ -131,9 +132,7 @@ def mvo_version(session: Session, key: str | None) -> str | None:
     """The version of a minimum viable organisation that a plan leans on: the approved one, else the newest."""
     if key is None:
         return None
-    mvo = session.exec(select(Mvo).where((Mvo.id == key) | (Mvo.ref == key.upper()))).first()
-    if mvo is None:
-        raise not_found("minimum viable organisation", key)
+    mvo = organisation.find_mvo(session, key)
     wanted = select(MvoVersion).where(MvoVersion.mvo_id == mvo.id).order_by(col(MvoVersion.number).desc())
     rows = session.exec(wanted).all()
     return next((row.id for row in rows if row.state is VersionState.APPROVED), rows[0].id)
@@ -190,7 +189,7 @@ def ask_retirement(session: Session, plan: Plan, reason: str, *, actor: Actor, n
 
 def find_weakening(session: Session, key: str) -> Weakening:
     """A line of the auditor's list. Raises NotFound."""
-    row = session.get(Weakening, key, with_for_update=True)
+    row = session.get(Weakening, key, with_for_update=True) if key.isprintable() else None
     if row is None:
         raise not_found("weakening", key)
     return row
@@ -239,3 +238,9 @@ def history(session: Session, plan_id: str, *, at: datetime | None = None) -> li
     if at is not None:
         wanted = wanted.where(StatusChange.at <= at)
     return list(session.exec(wanted.order_by(col(StatusChange.at), col(StatusChange.id))))
+
+
+def sweep(session: Session, *, now: datetime) -> list[StatusChange]:
+    """What only time and the catalogue brought about: findings of the rules, proof that ran out. Safe to repeat."""
+    judge_all(session, now=now)
+    return refresh(session, now=now, why="time passed, or the catalogue changed")

@@ -229,6 +229,8 @@ class ProofOut(Shape):
     attested: bool
     run_id: str | None
     reason: dict[str, str]
+    level_why: str
+    """Why the level is not higher; empty where nobody told."""
     signed_at: Moment | None
     evidence: list[dict[str, Any]]
 

@@ -7,6 +7,7 @@ from sqlmodel import Session
 from app.catalog import service as catalog
 from app.catalog.models import Service
 from app.core.i18n import pick
+from app.core.messages import Message
 from app.plans import service, versions
 from app.plans.completeness import Lamp
 from app.plans.content import PlanContent
@@ -72,8 +73,9 @@ def version_out(session: Session, plan: Plan, version: PlanVersion) -> VersionOu
 
 def proof_out(row: ProofRow) -> ProofOut:
     """A proof as recorded."""
-    given = row.model_dump(exclude={"plan_id", "reason_nl", "reason_en"})
-    return ProofOut.model_validate({**given, "reason": {"nl": row.reason_nl, "en": row.reason_en}})
+    given = row.model_dump(exclude={"plan_id", "reason_nl", "reason_en", "level_why"})
+    why = pick(Message(**row.level_why)) if row.level_why else ""
+    return ProofOut.model_validate({**given, "reason": {"nl": row.reason_nl, "en": row.reason_en}, "level_why": why})
 
 
 def change_out(row: StatusChange) -> StatusChangeOut:

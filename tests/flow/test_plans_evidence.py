@@ -9,6 +9,7 @@ from sqlmodel import select
 
 from app.findings.service import Title
 from app.plans import service as plans
+from app.plans.levels import Did, Mode, Performance, Probe, proof_level
 from app.plans.models import ProofRow
 from tests.flow.plans_app import House, build
 
@@ -222,7 +223,7 @@ def test_the_shared_fate_of_a_pair_without_a_plan_is_found_all_the_same(house: H
     pair_with_one_parent(house, service["id"])
     for _ in range(2):
         with house.database.transaction() as session:
-            plans.judge_all(session, now=at("2027-01-02T10:00"))
+            plans.sweep(session, now=at("2027-01-02T10:00"))
     (finding,) = house.ok("GET", "/findings")["items"]
     assert (finding["severity"], finding["plan"]) == ("medium", None)
 
@@ -283,6 +284,17 @@ def test_a_tested_measure_and_proven_access_are_told_to_the_catalogue(house: Hou
         seen.append(house.ok("GET", f"/measures/{measure['id']}")["assurance"])
     assert seen == ["existence", "operating"]
     assert house.ok("GET", f"/objects/{access['id']}")["accessWithoutSupplier"] == "proven"
+
+
+def test_checks_and_waits_alone_give_level_1_and_say_why(house: House, plan: str):
+    house.ok("POST", f"/plans/{plan}/reviews", {"claims": ["switchover"]}, by="bert")
+    before = house.status(plan)["status"]
+    looked = [Did.OBSERVED, Did.NOTHING]
+    level = proof_level(Performance(Mode.LIVE, looked, looked, Probe.WHOLE_TIME))
+    prove(house, plan, "switchover", "2027-01-02T10:00", level=level.number, level_why=level.why)
+    (proof,) = house.ok("GET", f"/plans/{plan}/proofs?source=run")["items"]
+    assert (proof["level"], bool(proof["levelWhy"])) == (1, True)
+    assert house.status(plan, "2027-01-02T10:00:00Z")["status"] == before == "paper_only"
 
 
 def test_a_proof_is_written_with_the_moment_it_was_recorded(house: House, plan: str):
