@@ -11,7 +11,7 @@ from app.access.models import Person
 from app.access.rules import Actor
 from app.catalog.models import Service
 from app.core import audit
-from app.core.errors import Conflict, NotAllowed, not_found
+from app.core.errors import Conflict, NotAllowed, Problem, not_found
 from app.core.messages import say
 from app.drills.models import Drill
 from app.drills.rules import ApprovalPolicy
@@ -105,7 +105,11 @@ def is_process_owner(session: Session, service_id: str | None, person: Person | 
 def why_void(session: Session, run: Run, *, now: datetime) -> str | None:
     """Why a run may not do what can't be undone: its approval ended, or what runs is not what was approved."""
     drill = session.get_one(Drill, run.drill_id)
-    if compose(session, drill, by_hand=run.by_hand).digest != run.digest:
+    try:
+        digest = compose(session, drill, by_hand=run.by_hand).digest
+    except Problem as problem:
+        return f"The configuration can't be used any more: {problem}"
+    if digest != run.digest:
         return "The configuration changed since this run was approved. Approve it again, or undo."
     policy = policy_of(drill)
     if policy is None:

@@ -9,6 +9,7 @@ from app.playbooks.references import Unresolved
 from app.playbooks.rules import Guard, OnBreach, Step
 from app.runs import stays
 from app.runs.compose import describe
+from app.runs.drivers import RunnerMissing
 from app.runs.models import GuardState, Run, Stay
 from app.runs.progress import advance
 from app.runs.rules import MET, Pause, passed_no_return
@@ -47,11 +48,10 @@ def is_active(held: Held, guard: Guard) -> bool:
 
 def _look(held: Held, guard: Guard) -> GuardLook | None:
     step = Step(id=guard.id, uses=guard.uses, with_=guard.with_)
-    driver = describe(step, held.playbook, held.inputs())
     try:
-        params = held.params(guard.with_)
-    except Unresolved:
-        return None  # what it looks at was never measured in this run
+        driver, params = describe(step, held.playbook, held.inputs()), held.params(guard.with_)
+    except (Unresolved, RunnerMissing):
+        return None  # it can't look here; a guard that never looked counts as no watch
     timeout = float(guard.timeout or guard.every)
     return GuardLook(held.run.id, guard.id, guard.uses, params, driver["site"], timeout)
 

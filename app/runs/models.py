@@ -69,6 +69,7 @@ class Run(SQLModel, table=True):
     state: RunState = word(RunState, default=RunState.PLANNED, index=True)
     ended: RunState | None = word(RunState, optional=True)
     end_reason: dict[str, Any] = document()
+    """Why it is missed, or why it can't start yet: ``{code, text}``."""
     needs_approval: bool = False
     paused: Pause | None = word(Pause, optional=True)
     pause_reason: str = Field(default="", max_length=2000)

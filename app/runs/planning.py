@@ -7,7 +7,7 @@ from sqlmodel import Session, col, select
 from app.access.rules import Actor
 from app.core import audit
 from app.core.columns import next_ref
-from app.core.errors import Conflict, FieldError
+from app.core.errors import Conflict, FieldError, Problem
 from app.core.messages import say
 from app.drills.models import Drill, DrillMoment
 from app.drills.readiness import lacks
@@ -180,7 +180,7 @@ def start(session: Session, run_id: str, *, actor: Actor, now: datetime) -> Held
     run.queued_at = run.queued_at or now
     locks.take(session, run, now=now)
     approval.use(session, run, now=now)
-    run.started_at = now
+    run.started_at, run.end_reason = now, {}
     drill = session.get_one(Drill, run.drill_id)
     longest = Limits.model_validate(drill.limits).latest_end
     run.latest_end_at = None if longest is None else now + timedelta(seconds=longest)
@@ -223,20 +223,20 @@ def try_start(session: Session, run_id: str, *, actor: Actor, now: datetime) -> 
         return held
     try:
         return start(session, run_id, actor=actor, now=now)
-    except (NotApproved, locks.EnvironmentBusy) as reason:
+    except Problem as reason:  # not yet approved, held by another, or its configuration can't be used now
         held = hold(session, run_id)
         _not_yet(session, held, reason, now)
         return held
 
 
-def _not_yet(session: Session, held: Held, reason: Conflict, now: datetime) -> None:
+def _not_yet(session: Session, held: Held, reason: Problem, now: datetime) -> None:
     run = held.run
     if isinstance(reason, NotApproved) and approval.stands(session, run, now=now) is Standing.DENIED:
         finish_run(session, held, RunState.DENIED, now=now, reason=str(reason))
         return
     run.queued_at = run.queued_at or (now if isinstance(reason, locks.EnvironmentBusy) else None)
+    run.end_reason = {"code": reason.code, "text": str(reason)}
     if run.latest_start_at is not None and now > run.latest_start_at:
-        run.end_reason = {"code": reason.code, "text": str(reason)}
         finish_run(session, held, RunState.MISSED, now=now, reason=str(reason))
         _tell_moment(session, run, reason)
         return
@@ -244,7 +244,7 @@ def _not_yet(session: Session, held: Held, reason: Conflict, now: datetime) -> N
     session.add(run)
 
 
-def _tell_moment(session: Session, run: Run, reason: Conflict) -> None:
+def _tell_moment(session: Session, run: Run, reason: Problem) -> None:
     moment = session.get(DrillMoment, run.moment_id) if run.moment_id else None
     if moment is not None:
         moment.state, moment.reason_code = MomentState.MISSED, reason.code[:40]

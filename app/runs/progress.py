@@ -6,7 +6,7 @@ from sqlmodel import Session
 
 from app.playbooks.references import parse, resolve
 from app.playbooks.rules import Choice, Step, StepKind, waits_until
-from app.runs import wakeup
+from app.runs import facts, wakeup
 from app.runs.finish import finish_run, write_complete_proofs
 from app.runs.models import StepRun
 from app.runs.planner import Moves, next_moves
@@ -14,7 +14,7 @@ from app.runs.record import Decision
 from app.runs.rules import Call, StepState
 from app.runs.view import Held, set_ready, tell
 from app.runs.work import ReadyStep
-from runners.contract import Effect, Repeat
+from runners.contract import Effect, Repeat, Verdict
 
 _SKIPPED = {
     "unattended": "Nobody attends this run; the playbook lets it go on without this question.",
@@ -109,12 +109,44 @@ def _make_ready(session: Session, held: Held, step_id: str, now: datetime) -> No
 
 def _open(session: Session, held: Held, step_id: str, now: datetime) -> None:
     row, step = held.steps[step_id], held.playbook.step(step_id)
+    if not facts_hold(session, held, row, now):
+        return
     row.state, row.call, row.opened_at = StepState.WAITING, Call.RUN, now
     row.attempt += 1
     row.due_at = _due(held, step, now)
     if row.effect is Effect.CHANGES:
         intend(held, row, now=now)
     tell(session, held.run, "step.opened", now=now, step=step_id, dueAt=row.due_at)
+
+
+def facts_hold(session: Session, held: Held, row: StepRun, now: datetime) -> bool:
+    """Whether the step's safety facts are fresh; else those who can look are asked again, and the step waits for them.
+
+    Where nobody can look again the step fails: it never goes on without them.
+    """
+    missing = facts.missing(session, held.run, row, now=now)
+    if not missing:
+        return True
+    lookers = [each for each in held.steps.values() if _can_look_again(each, missing)]
+    if set(missing) <= {fact for each in lookers for fact in each.driver.get("provides", ())}:
+        row.state = StepState.NOT_STARTED
+        for each in lookers:
+            set_ready(each, Call.RUN, now=now)
+    else:
+        names = ", ".join(sorted(missing))
+        fail(row, f"niet (recent) bewezen: {names}", f"not proven, or not lately: {names}", now)
+    return False
+
+
+def _can_look_again(row: StepRun, missing: list[str]) -> bool:
+    looks = row.effect is Effect.OBSERVES and row.state in (StepState.SUCCEEDED, StepState.WARNING)
+    return looks and bool(set(missing) & set(row.driver.get("provides", ())))
+
+
+def fail(row: StepRun, nl: str, en: str, now: datetime) -> None:
+    """Fail a step before its effect was begun, with the reason."""
+    row.state, row.finished_at, row.verdict = StepState.FAILED, now, Verdict.FAILED
+    row.outcome = {"verdict": Verdict.FAILED.value, "reason": {"nl": nl, "en": en}, "measurements": []}
 
 
 def _due(held: Held, step: Step, now: datetime) -> datetime | None:

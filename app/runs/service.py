@@ -1,6 +1,6 @@
 """The clock's share in the runs: due moments become runs, waits and questions end, what came too late is missed."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlmodel import Session, col, or_, select
@@ -11,14 +11,17 @@ from app.core.errors import Problem, not_found
 from app.drills import service as drills
 from app.drills.models import Drill, DrillMoment
 from app.drills.rules import MomentState
-from app.runs import drivers, planning
+from app.runs import drivers, leases, planning, steps
 from app.runs.models import Run, StepRun
 from app.runs.progress import advance
 from app.runs.rules import ENDS, Pause, passed_no_return
 from app.runs.view import hold, tell
+from app.runs.work import ReadyStep
 from runners.contract import Registry
 
 log = structlog.get_logger()
+PATIENCE = timedelta(seconds=60)
+"""How long a ready step waits for a worker to live at its site before it counts as *could not look*."""
 
 
 def find(session: Session, key: str) -> Run:
@@ -44,6 +47,9 @@ def tick(database: Database, registry: Registry, *, now: datetime) -> None:
         _guarded(database, run_id, _start, now)
     for run_id in going:
         _guarded(database, run_id, _move, now)
+    for step in _unserved(database, now):
+        with database.transaction() as session:
+            steps.nobody_there(session, step.step_run_id, step.attempt, now=now)
 
 
 def _guarded(database: Database, key: str, body: object, now: datetime) -> None:
@@ -55,6 +61,15 @@ def _guarded(database: Database, key: str, body: object, now: datetime) -> None:
         log.warning("the clock could not go on with this", key=key, code=problem.code, detail=str(problem))
     except Exception:  # round one drill in the tick: a bug in one must not stop the clock for all
         log.exception("the clock failed on this", key=key)
+
+
+def _unserved(database: Database, now: datetime) -> list[ReadyStep]:
+    """Ready steps that wait longer than a worker may need to come back, at a site where none lives."""
+    with database.transaction(write=False) as session:
+        living = leases.living(session, now=now)
+        ready = steps.ready_steps(session, None)
+        late = {row.id for row in session.exec(select(StepRun).where(col(StepRun.ready_at) < now - PATIENCE))}
+    return [each for each in ready if each.step_run_id in late and not leases.is_served(each.site, living)]
 
 
 def _due(database: Database) -> list[str]:

@@ -13,7 +13,8 @@ from sqlmodel import Session, col, or_, select
 from app.playbooks.references import Unresolved
 from app.runs import approval, facts, locks
 from app.runs.models import EvidenceFile, Run, Stay, StepRun
-from app.runs.progress import advance, as_ready, intend, look_or_ask
+from app.runs.outcomes import adopt, no_outcome, plan_retry, settle
+from app.runs.progress import advance, as_ready, facts_hold, fail, intend, look_or_ask
 from app.runs.rules import Call, Do, Pause, StepState
 from app.runs.view import Held, hold, set_ready, tell
 from app.runs.work import AfterLook, Owner, ReadyStep, StoredFile, Work
@@ -53,7 +54,7 @@ def begin(session: Session, step_run_id: str, attempt: int, *, owner: Owner, now
     try:
         work = _work(held, row, now)
     except Unresolved as missing:
-        _fail(row, f"{missing} heeft geen waarde", f"{missing} has no value", now)
+        fail(row, f"{missing} heeft geen waarde", f"{missing} has no value", now)
         advance(session, held, now=now)
         return None
     row.state, row.boot_id, row.executor = StepState.STARTED, owner.boot_id, owner.executor_id
@@ -81,7 +82,7 @@ def observed(
             row.crashed = False
         session.add(row)
         return AfterLook(work=_work(held, row, now, looked=True))
-    _adopt(row, observation, now)
+    adopt(row, observation, now)
     facts.remember(session, held.run, row, row.verdict, now=now)
     return AfterLook(ready=tuple(advance(session, held, now=now)))
 
@@ -108,11 +109,11 @@ def finish(
     for each in evidence:
         session.add(_file(held, row, each, now))
     if outcome is None:
-        _no_outcome(row, error, now)
+        no_outcome(row, error, now)
     else:
-        _settle(row, outcome, now)
+        settle(row, outcome, now)
         facts.remember(session, held.run, row, outcome.verdict, now=now)
-    _plan_retry(held, row, now)
+    plan_retry(held, row, now)
     tell(session, held.run, f"step.{row.state.value}", now=now, step=row.step_id, reason=row.outcome.get("reason"))
     return advance(session, held, now=now)
 
@@ -151,6 +152,24 @@ def take_over(session: Session, boot_ids: Sequence[str], *, now: datetime) -> li
     return ready
 
 
+def nobody_there(session: Session, step_run_id: str, attempt: int, *, now: datetime) -> None:
+    """No worker lives at the step's site: it could not be looked or done, and is never passed by itself."""
+    held, row = _held(session, step_run_id)
+    if row.attempt != attempt or row.state is not StepState.READY:
+        return
+    reason = Text(
+        nl=f"Er is geen werker op locatie {row.site}. Er kon niet worden gekeken.",
+        en=f"There is no worker at site {row.site}. It was not possible to look.",
+    )
+    if row.call is Call.UNDO:
+        row.state, row.comment = StepState.UNDO_FAILED, reason.en
+    else:
+        row.state, row.verdict, row.finished_at = StepState.UNKNOWN, Verdict.UNKNOWN, now
+        row.outcome = {"verdict": Verdict.UNKNOWN.value, "reason": reason.model_dump(), "measurements": []}
+    tell(session, held.run, "step.nobody-there", now=now, step=row.step_id, site=row.site)
+    advance(session, held, now=now)
+
+
 def note(
     session: Session, step_run_id: str, *, lines: Sequence[str], progress: dict[str, Any] | None, now: datetime
 ) -> None:
@@ -186,41 +205,16 @@ def _may_start(session: Session, held: Held, row: StepRun, now: datetime) -> boo
         if why is not None:
             _pause(session, held, why, now)
             return False
-    return _facts_hold(session, held, row, now)
+    if facts_hold(session, held, row, now):
+        return True
+    advance(session, held, now=now)
+    return False
 
 
 def _pause(session: Session, held: Held, reason: str, now: datetime) -> None:
     held.run.paused, held.run.pause_reason = Pause.GUARD, reason
     tell(session, held.run, "run.paused", now=now, reason=reason)
     advance(session, held, now=now)
-
-
-def _facts_hold(session: Session, held: Held, row: StepRun, now: datetime) -> bool:
-    """Whether the safety facts are fresh; else those who can look are asked again, and the step waits for them."""
-    missing = facts.missing(session, held.run, row, now=now)
-    if not missing:
-        return True
-    lookers = [each for each in held.steps.values() if _can_look_again(each, missing)]
-    found = {fact for each in lookers for fact in each.driver.get("provides", ())}
-    if set(missing) <= found:
-        row.state = StepState.NOT_STARTED
-        for each in lookers:
-            set_ready(each, Call.RUN, now=now)
-    else:
-        names = ", ".join(sorted(missing))
-        _fail(row, f"niet (recent) bewezen: {names}", f"not proven, or not lately: {names}", now)
-    advance(session, held, now=now)
-    return False
-
-
-def _can_look_again(row: StepRun, missing: Sequence[str]) -> bool:
-    looks = row.effect is Effect.OBSERVES and row.state in (StepState.SUCCEEDED, StepState.WARNING)
-    return looks and bool(set(missing) & set(row.driver.get("provides", ())))
-
-
-def _fail(row: StepRun, nl: str, en: str, now: datetime) -> None:
-    row.state, row.finished_at, row.verdict = StepState.FAILED, now, Verdict.FAILED
-    row.outcome = {"verdict": Verdict.FAILED.value, "reason": {"nl": nl, "en": en}, "measurements": []}
 
 
 def _work(held: Held, row: StepRun, now: datetime, *, looked: bool = False) -> Work:
@@ -272,55 +266,6 @@ def _still_to_do(held: Held, row: StepRun, observation: Observation) -> bool:
         case Call.UNDO:
             surely = row.before_undo in (StepState.SUCCEEDED, StepState.WARNING)
             return observation.seen is Seen.DONE or (observation.seen is Seen.UNKNOWN and surely)
-
-
-def _adopt(row: StepRun, observation: Observation, now: datetime) -> None:
-    """Settle a step by what was seen of its effect."""
-    row.finished_at = now
-    verdicts = {Seen.DONE: Verdict.PASSED, Seen.NOT_DONE: Verdict.FAILED, Seen.UNKNOWN: Verdict.UNKNOWN}
-    if row.call is Call.UNDO:
-        row.state = StepState.UNDONE if observation.seen is Seen.NOT_DONE else StepState.UNDO_FAILED
-        return
-    states = {Seen.DONE: StepState.SUCCEEDED, Seen.NOT_DONE: StepState.FAILED, Seen.UNKNOWN: StepState.UNKNOWN}
-    row.state, row.verdict = states[observation.seen], verdicts[observation.seen]
-    row.absent = observation.seen is Seen.NOT_DONE
-    row.crashed = observation.seen is Seen.UNKNOWN
-    row.outcome = {
-        "verdict": row.verdict.value,
-        "reason": observation.reason.model_dump(),
-        "measurements": [each.model_dump() for each in observation.measurements],
-    }
-
-
-def _settle(row: StepRun, outcome: Outcome, now: datetime) -> None:
-    row.finished_at, row.crashed = now, False
-    if row.call is Call.UNDO:
-        row.state = StepState.UNDONE if outcome.verdict is Verdict.PASSED else StepState.UNDO_FAILED
-        row.comment = "" if outcome.verdict is Verdict.PASSED else outcome.reason.en
-        return
-    done = StepState.WARNING if outcome.warning else StepState.SUCCEEDED
-    states = {Verdict.PASSED: done, Verdict.FAILED: StepState.FAILED, Verdict.UNKNOWN: StepState.UNKNOWN}
-    row.state, row.verdict, row.effective_at = states[outcome.verdict], outcome.verdict, outcome.effective_at
-    row.outcome = outcome.model_dump(mode="json", exclude={"evidence"})
-
-
-def _no_outcome(row: StepRun, error: Text | None, now: datetime) -> None:
-    """The body ended without a word: killed, past its deadline, or a bug. What it did is not known."""
-    reason = error or Text(nl="De stap gaf geen uitkomst.", en="The step gave no outcome.")
-    if row.call is Call.RUN:
-        row.verdict = Verdict.UNKNOWN
-        row.outcome = {"verdict": Verdict.UNKNOWN.value, "reason": reason.model_dump(), "measurements": []}
-    row.comment = reason.en
-    look_or_ask(row, now=now)
-
-
-def _plan_retry(held: Held, row: StepRun, now: datetime) -> None:
-    step = held.playbook.step(row.step_id)
-    harmless = row.effect in (Effect.OBSERVES, Effect.ISOLATED) or row.absent
-    troubled = row.state in (StepState.FAILED, StepState.TIMED_OUT, StepState.UNKNOWN) and row.call is Call.RUN
-    stopping = held.run.aborting or held.run.undoing
-    if step.retries and harmless and troubled and not stopping and row.tries <= step.retries.times:
-        row.retry_at = now + timedelta(seconds=step.retries.wait)
 
 
 def _take_over(session: Session, held: Held, row: StepRun, now: datetime) -> None:
