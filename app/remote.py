@@ -31,6 +31,14 @@ class Remote:
         """Write; `key` makes a repeat harmless."""
         return self._ask("POST", path, json=body or {}, headers={"Idempotency-Key": key} if key else {})
 
+    def patch(self, path: str, body: Any) -> Any:
+        """Change some fields."""
+        return self._ask("PATCH", path, json=body)
+
+    def send_file(self, path: str, name: str, content: bytes, media_type: str) -> Any:
+        """Upload one file."""
+        return self._ask("POST", path, files={"file": (name, content, media_type)})
+
     def _ask(self, method: str, path: str, **more: Any) -> Any:
         try:
             answer = self._client.request(method, path, **more)

@@ -11,6 +11,7 @@ import app.drills.models
 import app.findings.models
 import app.plans.models
 import app.playbooks.models
+import app.runs.leases
 import app.runs.models  # noqa: F401
 
 METADATA = SQLModel.metadata
