@@ -34,11 +34,10 @@ from runners.contract import (
 from runners.host_context import HostContext, Keeper, Vault, environment
 from runners.host_evidence import EvidenceWrong, settle
 from runners.host_protocol import LONGEST_LINE, Call, ErrorKind, HostRequest
-from runners.processes import end_with_children
+from runners.processes import adopt_orphans, end_with_children
 from runners.registry import GROUP
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
 _ANSWERS: dict[Call, tuple[str, type[BaseModel]]] = {
     Call.RUN: ("outcome", Outcome),
     Call.UNDO: ("outcome", Outcome),
@@ -264,7 +263,7 @@ def _tie_to_parent() -> None:
     signal.signal(signal.SIGTERM, lambda *_: end_with_children())
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1, 0, 0, 0)
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    adopt_orphans(True)
     if os.getppid() != parent:
         end_with_children()
 

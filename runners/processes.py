@@ -1,10 +1,31 @@
 """Ends whole trees of processes, those included that left the process group of whoever started them."""
 
+import ctypes
 import os
 import signal
+import sys
 from collections import defaultdict
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans(adopt: bool) -> None:
+    """Whether what is left behind by the programs we start becomes ours (Linux), so that we can end it with us."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, int(adopt), 0, 0, 0)
+
+
+@contextmanager
+def outliving() -> Iterator[None]:
+    """Within, a program may leave a daemon that outlives this host: a database that a drill started must stay."""
+    adopt_orphans(False)
+    try:
+        yield
+    finally:
+        adopt_orphans(True)
 
 
 def descendants(root: int) -> list[int]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runners.contract import Context, Node, Text
+from runners.processes import outliving
 
 POLL = 0.001
 """Seconds between two looks; pg_ctl itself looks ten times a second, which would lengthen the outage."""
@@ -132,7 +133,8 @@ class Folder:
         """Ask pg_ctl to start the server, without waiting; raises `ProgramFailed`."""
         self.drop_stale_pid()
         arguments = ("start", "-W", "-D", str(self.path), "-l", str(self.path / LOG))
-        self.run("pg_ctl", *arguments, seconds=context.remaining())
+        with outliving():
+            self.run("pg_ctl", *arguments, seconds=context.remaining())
 
     def stop(self, context: Context) -> bool:
         """Stop the server in an orderly way (mode fast) and wait until no process is left; False if some stay."""
