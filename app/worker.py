@@ -20,6 +20,8 @@ from app.core import clock
 from app.core.db import Database
 from app.core.evidence import EvidenceStore
 from app.core.settings import Settings
+from app.findings import sweep as findings_sweep
+from app.plans import service as plans
 from app.runs import guards, leases, service, steps, wakeup
 from app.runs.engine import Engine, this_boot
 from app.runs.hosts import Hosts
@@ -82,6 +84,9 @@ class Worker:
             self._threads.append(thread)
         self._scheduler.add_job(
             self._tick, "interval", seconds=self.settings.tick_seconds, max_instances=1, coalesce=True
+        )
+        self._scheduler.add_job(
+            self._judge, "interval", seconds=6 * self.settings.tick_seconds, max_instances=1, coalesce=True
         )
         self._scheduler.start()
 
@@ -205,6 +210,16 @@ class Worker:
                 guards.seen(session, look.run_id, look.guard_id, outcome, now=clock.now())
         finally:
             self._looking.discard(name)
+
+    def _judge(self) -> None:
+        """What time and the catalogue did: expired acceptances, rule findings, proof that ran out."""
+        now = clock.now()
+        try:
+            with self.database.transaction() as session:
+                findings_sweep.sweep(session, now=now)
+                plans.sweep(session, now=now)
+        except DBAPIError as error:
+            log.warning("the database did not answer", thread="judge", error=str(error).splitlines()[0])
 
     def _tick(self) -> None:
         try:
