@@ -1,5 +1,6 @@
 """Puts the web application together: routers, error handlers, lifespan; nothing else."""
 
+from asyncio import to_thread
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -87,12 +88,13 @@ def create_app(
 async def _lifespan(made: FastAPI) -> AsyncIterator[None]:
     worker: Worker | None = made.state.worker
     if worker is not None:
-        worker.start()
+        # Off the event loop: the engine waits for its database while it starts and stops.
+        await to_thread(worker.start)
     try:
         yield
     finally:
         if worker is not None:
-            worker.stop()
+            await to_thread(worker.stop)
         made.state.database.dispose()
 
 
