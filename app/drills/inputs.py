@@ -16,7 +16,8 @@ from app.core.errors import FieldError, InvalidInput, NotFound
 from app.core.messages import Message, say
 from app.core.shapes import Duration, Moment
 from app.drills.models import Drill
-from app.playbooks.rules import Input, InputType, Playbook
+from app.playbooks.literals import looks_secret
+from app.playbooks.rules import Input, InputType, Playbook, opposed
 from runners.contract import Backup, Deposit, EnvironmentPair, Node, Proxy, Side
 
 Shaped = TypeVar("Shaped", bound=BaseModel)
@@ -67,11 +68,15 @@ def resolve(
     ]
     for name, declared in playbook.inputs.items():
         try:
-            values[name] = _one(session, declared, given.get(name, declared.default), service_id)
+            value = given.get(name, declared.default)
+            if isinstance(value, str) and looks_secret(name, value):
+                reason = say("A secret stands here in plain text. Keep it at the site and write 'secret://NAME'.")
+                raise _Bad("secret-inline", reason)
+            values[name] = _one(session, declared, value, service_id)
         except _Bad as bad:
             faults.append(FieldError(f"inputs/{name}", bad.code, bad.reason))
-    sides = [name for name, each in playbook.inputs.items() if each.type is InputType.SIDE and name in values]
-    if len(sides) == 2 and values[sides[0]] is values[sides[1]]:
+    sides = opposed(playbook.inputs)
+    if sides and sides[0] in values and values[sides[0]] is values.get(sides[1]):
         reason = say("'{one}' and '{other}' are the same side. Give each another one.", one=sides[0], other=sides[1])
         faults.append(FieldError(f"inputs/{sides[1]}", "source-is-target", reason))
     return values, faults

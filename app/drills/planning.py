@@ -18,7 +18,7 @@ from app.drills.shapes import DrillBase, DrillIn
 from app.plans.models import Plan, PlanClaim, PlanVersion
 from app.plans.standing import approved_version
 from app.playbooks.models import PlaybookVersion, VersionState
-from app.playbooks.rules import ClaimKind, InputType, Mode, Playbook, StepKind
+from app.playbooks.rules import ClaimKind, InputType, Mode, Playbook, StepKind, opposed
 from runners.contract import Effect, Registry, Side
 
 LEAST_BETWEEN = timedelta(minutes=15)
@@ -41,10 +41,10 @@ class Planned:
     @property
     def direction(self) -> Direction | None:
         """Over or back, for a playbook with two sides; by the side that will serve."""
-        sides = [name for name, value in self.values.items() if isinstance(value, Side)]
-        if len(sides) != 2:
+        sides = opposed(self.playbook.inputs) if self.playbook else None
+        if sides is None or sides[1] not in self.values:
             return None
-        target = self.values["to" if "to" in sides else sides[-1]]
+        target = self.values[sides[1]]
         return Direction.OVER if target is Side.FALLBACK else Direction.BACK
 
     def add(self, name: str, code: str, reason: Message) -> None:

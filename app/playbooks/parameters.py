@@ -1,7 +1,6 @@
 """Checks what is handed to runners: they exist, their parameters are known, typed and complete, references resolve."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,20 +10,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from app.core.messages import Message, say
-from app.playbooks import references, samples
+from app.playbooks import literals, references, samples
 from app.playbooks.references import InputReference, MeasurementReference, NotAReference
 from app.playbooks.refusals import Notes
 from app.playbooks.rules import Mode, Playbook, Step, StepKind, in_mode
 from app.playbooks.yaml_text import Path
 from runners.contract import Effect, Registry, Runner
-
-_SECRET_NAMES = re.compile(
-    r"(^|[_-])(dsn|passw(or)?d|passphrase|secret|token|api[_-]?key|private[_-]?key|credentials?|authorization)$", re.I
-)
-_SECRET_TEXT = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY|\b(password|passwd|pwd)\s*=|://[^/\s@:]+:[^/\s@]+@|\bBearer\s+\S{8,}", re.I
-)
-_ARGV = {"argv", "args", "arguments"}
 
 
 @dataclass(frozen=True)
@@ -40,9 +31,11 @@ class Call:
 
 def check(playbook: Playbook, notes: Notes, registry: Registry) -> None:
     """Note everything about runners and their parameters that is refused."""
+    for name, each in playbook.inputs.items():
+        literals.check({name: each.default}, ("inputs",), notes, inside=("default",))
     for call in calls(playbook):
         runner = _runner(call, notes, registry)
-        _check_texts(call, notes)
+        literals.check(call.given, (*call.path, "with"), notes)
         sound = _check_references(call, playbook, notes)
         if runner is not None and sound:
             _check_typed(call, runner, playbook, notes)
@@ -84,26 +77,6 @@ def _runner(call: Call, notes: Notes, registry: Registry) -> Runner | None:
             reason = say("No runner is called '{uses}'. Install it, or use one of the catalogue.", uses=call.uses)
         notes.add((*call.path, "uses"), "unknown-runner", reason)
     return runner
-
-
-def _check_texts(call: Call, notes: Notes) -> None:
-    for name in _ARGV & set(call.given):
-        if isinstance(call.given[name], str) and not call.given[name].startswith("${"):
-            reason = say(
-                "Write '{name}' as a list of whole arguments, never as one text: no shell splits it.", name=name
-            )
-            notes.breaks((*call.path, "with", name), "argv-is-text", reason)
-    for place, value in references.places(call.given):
-        if not isinstance(value, str):
-            continue
-        path = (*call.path, "with", *place)
-        named = next((str(part) for part in reversed(place) if isinstance(part, str)), "")
-        if value.startswith("-"):
-            reason = say("A parameter must not start with '-': a command would read it as an option.")
-            notes.breaks(path, "leading-dash", reason)
-        elif _SECRET_TEXT.search(value) or (_SECRET_NAMES.search(named) and not value.startswith(("secret://", "${"))):
-            reason = say("A secret stands here in plain text. Keep it at the site and write 'secret://NAME'.")
-            notes.breaks(path, "secret-inline", reason)
 
 
 def _check_references(call: Call, playbook: Playbook, notes: Notes) -> bool:
@@ -288,7 +261,7 @@ def _check_own_references(step: Step, playbook: Playbook, path: Path, notes: Not
         given["wait"] = next((each for each in (step.wait.for_, step.wait.until) if isinstance(each, str)), None)
     if step.play is not None:
         given["with"] = step.with_
-        _check_texts(Call("", step.with_, path, frozenset(), frozenset()), notes)
+        literals.check(step.with_, (*path, "with"), notes)
         if step.play == playbook.name:
             notes.add((*path, "play"), "plays-itself", say("A playbook cannot play itself. Name another one."))
     before = playbook.ancestors(step.id) - {step.id} if step.with_ else frozenset()

@@ -1,7 +1,7 @@
 """What a playbook is: the closed words, the frozen model of a playbook and its steps, and walks over `needs`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, Self
@@ -319,6 +319,14 @@ class Playbook(Frozen):
         )
         guards = tuple(guard for guard in self.guards if guard.modes is None or mode in guard.modes)
         return self.model_copy(update={"steps": steps, "guards": guards})
+
+
+def opposed(inputs: Mapping[str, Input]) -> tuple[str, str] | None:
+    """The two inputs of type side that must be opposite: `from` and `to`, or the only two that there are."""
+    sides = [name for name, each in inputs.items() if each.type is InputType.SIDE]
+    if {"from", "to"} <= set(sides):
+        return ("from", "to")
+    return (sides[0], sides[1]) if len(sides) == 2 else None
 
 
 def in_mode(step: Step, mode: Mode) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.core.messages import say
 from app.playbooks.refusals import Notes
-from app.playbooks.rules import Choice, Input, InputType, Mode, OnFailure, Playbook, Signature, Step, reached
+from app.playbooks.rules import Choice, Input, InputType, Mode, OnFailure, Playbook, Signature, Step, opposed, reached
 from runners.contract import Effect, Fact, Registry, Runner, Side
 
 FENCED = "fenced"
@@ -43,11 +43,12 @@ def _too_many_sides(playbook: Playbook, notes: Notes) -> bool:
 
 
 def assignments(inputs: dict[str, Input]) -> Iterator[dict[str, Side]]:
-    """Ways to fill the inputs of type side; of two the one is the opposite of the other, as planning demands."""
+    """Ways to fill the inputs of type side; those that planning demands to be opposite are."""
     names = [name for name, each in inputs.items() if each.type is InputType.SIDE]
+    pair = opposed(inputs)
     for number in range(2 ** len(names)):
         sides = {name: list(Side)[number >> index & 1] for index, name in enumerate(names)}
-        if len(names) != 2 or len(set(sides.values())) == 2:
+        if pair is None or sides[pair[0]] is not sides[pair[1]]:
             yield sides
 
 

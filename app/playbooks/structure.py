@@ -239,4 +239,4 @@ def _fits(kind: InputType, value: str | int | float | bool) -> bool:
         case InputType.SIDE:
             return value in set(Side)
         case _:
-            return isinstance(value, str) and not value.startswith("-")
+            return isinstance(value, str)

@@ -134,3 +134,19 @@ WAIT = "  - {id: stay, wait: %s, needs: [serve]}\n"
 )
 def test_a_wait_is_a_duration_or_a_moment_with_its_offset(wait, code):
     assert [each[3] for each in refused(SOUND + WAIT % wait)] == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("declared", "code"),
+    [
+        ("{type: integer, default: 5}", None),
+        ("{type: integer, default: true}", "default-type"),
+        ("{type: side, default: left}", "default-type"),
+        ("{type: text, default: 'password=geheim'}", "secret-inline"),
+        ("{type: text, default: --force}", "leading-dash"),
+        ("{type: text, default: secret://name}", None),
+    ],
+)
+def test_a_default_is_of_its_type_and_no_secret(declared, code):
+    text = changed("  to: {type: side}", "  to: {type: side}\n  more: " + declared)
+    assert [each[3] for each in refused(text)] == ([code] if code else [])

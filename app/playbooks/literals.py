@@ -1,0 +1,45 @@
+"""Checks of plain texts that stand in parameters: no secret, no argument that reads as an option, no shell line."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from app.core.messages import say
+from app.playbooks import references
+from app.playbooks.refusals import Notes
+from app.playbooks.yaml_text import Path
+
+_SECRET_NAMES = re.compile(
+    r"(^|[_-])(dsn|passw(or)?d|passphrase|secret|token|api[_-]?key|private[_-]?key|credentials?|authorization)$", re.I
+)
+_SECRET_TEXT = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY|\b(password|passwd|pwd)=\S|://[^/\s@:]+:[^/\s@]+@|\bBearer\s+\S{8,}", re.I
+)
+_ARGV = {"argv", "args", "arguments"}
+
+
+def looks_secret(name: str, value: str) -> bool:
+    """Whether a text is a secret by its name or by its form, and not a reference to one."""
+    if value.startswith(("secret://", "${")):
+        return False
+    return bool(_SECRET_TEXT.search(value) or _SECRET_NAMES.search(name))
+
+
+def check(given: Mapping[str, Any], path: Path, notes: Notes, *, inside: Path = ()) -> None:
+    """Note each text below `path` that is refused; `inside` is where a value stands below its name."""
+    for name in _ARGV & set(given):
+        if isinstance(given[name], str) and not given[name].startswith("${"):
+            reason = say(
+                "Write '{name}' as a list of whole arguments, never as one text: no shell splits it.", name=name
+            )
+            notes.breaks((*path, name, *inside), "argv-is-text", reason)
+    for place, value in references.places(given):
+        if not isinstance(value, str):
+            continue
+        named = next((str(part) for part in reversed(place) if isinstance(part, str)), "")
+        if value.startswith("-"):
+            reason = say("A parameter must not start with '-': a command would read it as an option.")
+            notes.breaks((*path, *place, *inside), "leading-dash", reason)
+        elif looks_secret(named, value):
+            reason = say("A secret stands here in plain text. Keep it at the site and write 'secret://NAME'.")
+            notes.breaks((*path, *place, *inside), "secret-inline", reason)
