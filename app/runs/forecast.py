@@ -1,5 +1,6 @@
 """When a run will end: the median of measured runs per step, else its author's estimate."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -18,18 +19,27 @@ def expected_end(session: Session, held: Held, *, now: datetime) -> datetime | N
     """The forecast end of a running run; None where it is over or nothing is left."""
     if held.run.ended is not None or held.run.started_at is None:
         return None
+    return forecast_end(steps_ahead(held, expectations(session, held)), now=now)
+
+
+def expectations(session: Session, held: Held) -> dict[str, float]:
+    """How many seconds each step is expected to take, by step id, each after those it needs; 0 where nobody knows."""
     measured = durations(session, held.run)
-    ahead = [
+    return {step.id: _expected(step, measured.get(step.id, [])) for step in _in_order(held)}
+
+
+def steps_ahead(held: Held, expected: Mapping[str, float]) -> list[Ahead]:
+    """The unsettled ones of the steps in `expected`."""
+    return [
         Ahead(
-            id=step.id,
-            needs=step.needs,
-            expected=_expected(step, measured.get(step.id, [])),
-            began_at=held.steps[step.id].intent_at if held.steps[step.id].state is StepState.STARTED else None,
+            id=step_id,
+            needs=held.playbook.step(step_id).needs,
+            expected=seconds,
+            began_at=held.steps[step_id].intent_at if held.steps[step_id].state is StepState.STARTED else None,
         )
-        for step in _in_order(held)
-        if held.steps[step.id].state not in MET
+        for step_id, seconds in expected.items()
+        if held.steps[step_id].state not in MET
     ]
-    return forecast_end(ahead, now=now)
 
 
 def _expected(step: Step, measured: list[float]) -> float:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from app.core.db import locked
-from app.core.errors import Conflict
+from app.core.errors import Conflict, not_found
 from app.core.messages import say
 from app.runs.models import EnvironmentLock, Run
 
@@ -43,9 +44,14 @@ def _busy(session: Session, row: EnvironmentLock) -> EnvironmentBusy:
 def _row(session: Session, key: str) -> EnvironmentLock:
     row: EnvironmentLock | None = locked(session, EnvironmentLock, key)
     if row is None:
-        row = EnvironmentLock(key=key)
-        session.add(row)
-        session.flush()
+        try:
+            with session.begin_nested():
+                session.add(EnvironmentLock(key=key))
+        except IntegrityError:
+            pass  # somebody else made it a moment ago: the lock on it decides
+        row = locked(session, EnvironmentLock, key)
+    if row is None:
+        raise not_found("environment lock", key)
     return row
 
 

@@ -1,5 +1,6 @@
 """A small world for the flow tests of runs: a service with two sides, a plan, drills, drivers without bodies."""
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -321,10 +322,13 @@ def failed(**measured: Any) -> Outcome:
     return passed(**measured).model_copy(update={"verdict": Verdict.FAILED})
 
 
-def build(folder: Path, url: str | None = None) -> World:
-    """A fresh world."""
+def build(folder: Path) -> World:
+    """A fresh world on SQLite, or on the PostgreSQL that WISSEL_TEST_POSTGRES names (emptied first)."""
     drivers.use(REGISTRY)
-    database = Database(url or f"sqlite:///{folder / 'test.db'}")
+    other = os.environ.get("WISSEL_TEST_POSTGRES")
+    database = Database(other or f"sqlite:///{folder / 'test.db'}")
+    if other:
+        SQLModel.metadata.drop_all(database.engine)
     SQLModel.metadata.create_all(database.engine)
     with database.transaction() as session:
         _fill(session)

@@ -7,8 +7,8 @@ import pytest
 from sqlmodel import select
 
 from app.catalog.models import EnvironmentPair
-from app.playbooks.rules import Mode
 from app.plans.models import Plan
+from app.playbooks.rules import Mode
 from app.runs import answers, guards
 from app.runs.models import Stay
 from app.runs.rules import RunState
