@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from fastapi import Request
-from starlette.datastructures import FormData, MutableHeaders
+from starlette.datastructures import FormData, MutableHeaders, UploadFile
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.errors import FieldError, InvalidInput, Problem
@@ -104,6 +104,11 @@ class Fields(Mapping[str, str]):
         """All values of a field that may be chosen more than once."""
         return [value for value in self._data.getlist(name) if isinstance(value, str) and value]
 
+    def file(self, name: str) -> UploadFile | None:
+        """The file of a field; None where none was chosen."""
+        found = self._data.get(name)
+        return found if isinstance(found, UploadFile) and found.filename else None
+
     def filled(self) -> dict[str, str]:
         """The fields that say something, for a shape's ``model_validate``."""
         return {name: value for name, value in self._texts.items() if value}
@@ -111,8 +116,17 @@ class Fields(Mapping[str, str]):
 
 async def form(request: Request) -> Fields:
     """Dependency of every route that takes a form: same origin, the session's token, readable fields."""
+    return await _own(request, files=0)
+
+
+async def form_with_file(request: Request) -> Fields:
+    """As `form`, for a form that may carry one file: `Fields.file`."""
+    return await _own(request, files=1)
+
+
+async def _own(request: Request, files: int) -> Fields:
     check_origin(request)
-    data = await request.form(max_files=0, max_fields=500)
+    data = await request.form(max_files=files, max_fields=500)
     visitor = getattr(request.state, "visitor", None)
     sent = request.headers.get("x-csrf-token") or data.get("csrf")
     expected = getattr(visitor, "csrf", "")
