@@ -118,9 +118,16 @@ def _utc_text(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("this moment is outside the years 1 to 9999") from error
+
+
 Moment = Annotated[
     AwareDatetime,
-    AfterValidator(lambda value: value.astimezone(UTC)),
+    AfterValidator(_in_utc),
     PlainSerializer(_utc_text, return_type=str, when_used="json-unless-none"),
 ]
 """A moment with an offset going in, UTC with Z coming out."""

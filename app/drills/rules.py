@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from app.core.shapes import Duration, Line, Moment, Name, Shape
 
@@ -46,11 +46,21 @@ Cron = Annotated[str, BeforeValidator(_cron_text), Field(min_length=1, max_lengt
 """A field of a cron trigger, in small letters: ``1,4,7,10``, ``*/2``, ``mon-fri``, ``1st sun``, ``last``."""
 
 
+def _near(value: datetime) -> datetime:
+    if not 2000 <= value.year <= 2200:
+        raise ValueError("give a moment between the years 2000 and 2200")
+    return value
+
+
+NearMoment = Annotated[Moment, AfterValidator(_near)]
+"""A moment that calendars can count with."""
+
+
 class OnceAt(Shape):
     """One moment: local wall time in a zone."""
 
     kind: Literal["once"] = "once"
-    at: datetime
+    at: Annotated[datetime, AfterValidator(_near)]
     """Without offset: wall time in `timeZone`; with an offset: that moment."""
     time_zone: Name = "Europe/Amsterdam"
 
@@ -71,9 +81,9 @@ class Recurring(Shape):
     minute: Cron | None = None
     second: Cron | None = None
     time_zone: Name = "Europe/Amsterdam"
-    starts_at: Moment | None = None
+    starts_at: NearMoment | None = None
     """No moment falls before this one."""
-    ends_at: Moment | None = None
+    ends_at: NearMoment | None = None
     every: int = Field(default=1, ge=1, le=12)
     """Of the moments from `startsAt` on only each so-many-th …"""
     offset: int = Field(default=0, ge=0, le=11)

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, ClassVar
 
+from pydantic import ValidationError
 from sqlmodel import Session, col, or_, select
 
 from app.access.rules import Actor
@@ -185,9 +186,9 @@ def edit_drill(
     if row.archived_at is not None:
         raise DrillArchived(say("Drill {ref} is archived. Plan a new one.", ref=row.ref))
     sent = patch.sent()
-    if sent.pop("mode", row.mode) is not row.mode:
+    if sent.pop("mode", row.mode) not in {row.mode, None}:
         raise ModeIsFixed(say("The mode of a drill never changes. Plan a new drill in the other mode."))
-    merged = DrillIn.model_validate({**_as_given(row), **{name: getattr(patch, name) for name in sent}})
+    merged = _merged(row, {name: getattr(patch, name) for name in sent})
     found = examine(session, merged, registry=registry, now=now)
     if "schedule" not in sent:
         found.faults = [fault for fault in found.faults if not fault.field.startswith("schedule")]
@@ -201,6 +202,18 @@ def edit_drill(
     session.add(row)
     audit.record(session, actor.ref, "drill.edited", "drill", row.id, fields=sorted(sent))
     return row
+
+
+def _merged(row: Drill, sent: dict[str, Any]) -> DrillIn:
+    """The drill as it would be; a null where there must be a value is refused."""
+    try:
+        return DrillIn.model_validate({**_as_given(row), **sent})
+    except ValidationError as error:
+        errors = [
+            FieldError("/".join(str(part) for part in each["loc"]), "wrong-value", each["msg"])
+            for each in error.errors()
+        ]
+        raise DrillInvalid(say("The drill cannot be changed like this."), errors=errors) from error
 
 
 def _as_given(row: Drill) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from app.drills.rules import (
     Attendance,
     Limits,
     MomentState,
+    NearMoment,
     Objective,
     Participant,
     Schedule,
@@ -20,7 +21,7 @@ from app.drills.rules import (
 )
 from app.playbooks.rules import Mode
 
-Key = Annotated[str, Field(min_length=1, max_length=80)]
+Key = Annotated[Line, Field(min_length=1, max_length=80)]
 InputValue = Annotated[str, Field(max_length=2000)] | bool | int | float
 
 
@@ -174,7 +175,7 @@ class PreviewIn(Shape):
     windows: Annotated[list[Window], Field(max_length=20)] = []
     service_id: Key | None = None
     next: Annotated[int, Field(ge=1, le=100)] = 5
-    after: Moment | None = None
+    after: NearMoment | None = None
 
 
 class PreviewOut(Shape):
@@ -225,8 +226,8 @@ class BlackoutIn(Shape):
     """A time in which no drill is started."""
 
     name: Name
-    starts_at: Moment
-    ends_at: Moment
+    starts_at: NearMoment
+    ends_at: NearMoment
     service_id: Key | None = None
     reason: Prose = ""
 
@@ -235,8 +236,8 @@ class BlackoutPatch(Patch):
     """What may change of a blackout."""
 
     name: Name | None = None
-    starts_at: Moment | None = None
-    ends_at: Moment | None = None
+    starts_at: NearMoment | None = None
+    ends_at: NearMoment | None = None
     reason: Prose | None = None
 
 

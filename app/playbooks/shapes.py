@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from app.core.listing import ListQuery
-from app.core.shapes import Moment, Prose, Shape
+from app.core.shapes import Line, Moment, Prose, Shape
 from app.playbooks.models import PlaybookVersion, Verdict, VersionState
 from app.playbooks.rules import Mode
 from runners.contract import Effect, Repeat, Runner
@@ -20,7 +20,7 @@ class PlaybookIn(Shape):
 class PlaybookQuery(ListQuery):
     """Filters of the list of playbooks."""
 
-    name: Annotated[str, Field(max_length=80)] | None = None
+    name: Annotated[Line, Field(max_length=80)] | None = None
     state: VersionState | None = None
 
 

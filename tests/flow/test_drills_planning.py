@@ -144,6 +144,27 @@ def test_an_edit_is_checked_like_a_new_drill_and_counts_a_revision(house):
     assert house.call("PATCH", "/drills/DRL-001", {"grace": "PT2H"}, If_Match='"1"').status_code == 412
 
 
+@pytest.mark.parametrize("name", ["title", "inputs", "windows", "grace", "attendance", "limits", "claims"])
+def test_a_null_where_there_must_be_a_value_is_refused(house, name):
+    house.make("/drills", swap())
+    assert set(codes(house.call("PATCH", "/drills/DRL-001", {name: None}))) == {name}
+
+
+FAR = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00"]
+
+
+@pytest.mark.parametrize("at", FAR)
+def test_a_moment_at_the_end_of_the_calendar_is_refused(house, at):
+    codes(house.call("POST", "/drills", swap(schedule={"kind": "once", "at": at})))
+    codes(house.call("POST", "/blackouts", {"name": "x", "startsAt": at, "endsAt": at}))
+    codes(house.call("POST", "/drill-previews", {"schedule": {"kind": "recurring", "hour": 2}, "after": at}))
+
+
+@pytest.mark.parametrize("query", ["planId=%00", "q=%00", "serviceId=%E2%80%AE", "pageSize=0", "sort=nothing", "x=1"])
+def test_a_query_that_means_nothing_is_refused(house, query):
+    assert house.call("GET", f"/drills?{query}").status_code == 400
+
+
 def test_an_archived_drill_has_no_moments_and_is_not_edited(house):
     house.make("/drills", swap())
     assert house.call("POST", "/drills/DRL-001/archivals", {"reason": "klaar"}).status_code == 201
