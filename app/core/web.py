@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -18,9 +19,9 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.core import clock, formats, i18n
+from app.core import clock, formats, forms, i18n, labels
 from app.core.browser import Fields, local_path, open_form
-from app.core.errors import Problem
+from app.core.errors import NotSignedIn, Problem
 
 APP = Path(__file__).resolve().parent.parent
 STATIC = APP / "static"
@@ -94,7 +95,7 @@ def environment() -> Environment:
         extensions=["jinja2.ext.i18n", "jinja2.ext.do", "jinja2.ext.loopcontrols"],
     )
     made.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    made.filters.update(formats.FILTERS, lang=i18n.pick, initials=initials)
+    made.filters.update(formats.FILTERS, lang=i18n.pick, initials=initials, label=labels.label, spoken=forms.spoken)
     made.globals.update(static=static, LANGUAGES=i18n.LANGUAGES, THEMES=THEMES)
     return made
 
@@ -146,8 +147,12 @@ def redirect(address: str) -> RedirectResponse:
     return RedirectResponse(local_path(address), status_code=303)
 
 
-def problem_page(request: Request, problem: Problem) -> HTMLResponse:
-    """An error as a page: what happened, which fields, and what to do."""
+def problem_page(request: Request, problem: Problem) -> Response:
+    """An error as a page: what happened, which fields, and what to do; who is not signed in is sent to do so."""
+    if isinstance(problem, NotSignedIn):
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        back = "?" + urlencode({"next": here}) if request.method in {"GET", "HEAD"} and here != "/" else ""
+        return redirect(f"/sign-in{back}")
     return render(
         request,
         "core/problem.html",

@@ -76,7 +76,7 @@ def _page(
         "wrote": actor.ref in {version.author, *version.editors},
         "may_edit": may(actor, Action.EDIT_PLAN),
         "may_approve": may(actor, Action.APPROVE_PLAN),
-        "errors": field_errors(problem) if problem else {},
+        "errors": forms.Typed(field_errors(problem) if problem else {}),
         "refused": problem.detail if problem else "",
     }
     return render(
@@ -90,6 +90,14 @@ def version_page(request: Request, session: SessionDep, actor: Reader, key: str,
     return _page(request, session, actor, *_found(session, key, number))
 
 
+def _shown(content: PlanContent) -> dict[str, Any]:
+    """The text of a plan with empty rows below each list of rows, to write in."""
+    shown = content.model_dump(by_alias=True)
+    for name in typed.ROWS:
+        shown[name] = [forms.Typed(row) for row in (*shown[name], *[{}] * typed.BLANK_ROWS)]
+    return shown
+
+
 def _content_form(
     request: Request,
     plan: Plan,
@@ -101,13 +109,12 @@ def _content_form(
     context: dict[str, Any] = {
         "plan": plan,
         "version": version,
-        "content": PlanContent.model_validate(version.content).model_dump(by_alias=True),
+        "content": _shown(PlanContent.model_validate(version.content)),
         "typed": dict(fields) if fields else None,
-        "errors": field_errors(problem) if problem else {},
+        "errors": forms.Typed(field_errors(problem) if problem else {}),
         "policies": labels.options(SwapPolicy),
         "mvos": [("", "–"), *[(row.ref, row.name) for row in session.exec(select(Mvo)).all()]],
         "mvo": found[0].ref if (found := _mvo(session, version)) else "",
-        "blank": typed.BLANK_ROWS,
     }
     status = problem.status if problem else 200
     return render(request, "plans/content_form.html", status=status, section="services", **context)
@@ -150,8 +157,8 @@ def _claim_form(
         "plan": plan,
         "version": version,
         "claim": claim,
-        "values": values,
-        "errors": field_errors(problem) if problem else {},
+        "values": forms.Typed(values),
+        "errors": forms.Typed(field_errors(problem) if problem else {}),
         "kinds": labels.options(ClaimKind),
         "families": labels.options(ScenarioFamily),
         "objects": [(row.ref, row.name) for row in _objects(session, plan)],

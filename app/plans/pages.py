@@ -111,8 +111,8 @@ def _new(
     contracts = session.exec(select(Contract).where(col(Contract.archived_at).is_(None))).all()
     people = session.exec(select(Person).where(col(Person.active)).order_by(col(Person.name))).all()
     context: dict[str, Any] = {
-        "values": values,
-        "errors": (field_errors(problem) or {"service": str(problem)}) if problem else {},
+        "values": forms.Typed(values),
+        "errors": forms.Typed((field_errors(problem) or {"service": str(problem)}) if problem else {}),
         "services": [(row.ref, f"{row.name} ({row.ref})") for row in services],
         "contracts": [("", "–"), *[(row.ref, row.name) for row in contracts]],
         "people": [("", "–"), *[(row.ref, row.name) for row in people]],
