@@ -169,12 +169,14 @@ def _walls(deposit: Path, scratch: Path, limits: RoomLimits, *, as_root: bool) -
         yield from ("--unshare-user", "--disable-userns", "--cap-drop", "ALL")
     yield from ("--die-with-parent", "--new-session", "--clearenv", "--hostname", "clean-room")
     yield from _system()
+    # Before Python, for that may lie below /tmp and must not be covered.
+    yield from _writable("/tmp", limits)  # noqa: S108 - in the room, not on this machine
     yield from _python()
     yield from ("--ro-bind", str(scratch / "etc"), "/etc")
     yield from ("--proc", "/proc", "--dev", "/dev")
     yield from ("--ro-bind", str(deposit), DEPOSIT, "--ro-bind", str(scratch / "room"), ROOM)
-    for folder in (BUILD, "/tmp", "/dev/shm"):  # noqa: S108 - in the room, not on this machine
-        yield from ("--perms", "1777", "--size", str(limits.size), "--tmpfs", folder)
+    for folder in (BUILD, "/dev/shm"):  # noqa: S108 - in the room, not on this machine
+        yield from _writable(folder, limits)
     environment = {
         "PATH": f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin",
         "HOME": f"{BUILD}/.home",
@@ -188,6 +190,11 @@ def _walls(deposit: Path, scratch: Path, limits: RoomLimits, *, as_root: bool) -
     for name, value in environment.items():
         yield from ("--setenv", name, value)
     yield from ("--chdir", "/", "--")
+
+
+def _writable(folder: str, limits: RoomLimits) -> Iterator[str]:
+    """An empty folder of the room that everybody in it may write to, of limited size."""
+    yield from ("--perms", "1777", "--size", str(limits.size), "--tmpfs", folder)
 
 
 def _system() -> Iterator[str]:

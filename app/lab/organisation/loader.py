@@ -90,8 +90,6 @@ def plan_drills(people: People, filling: Filling, entered: Organisation, *, auto
     """Plan the six drills, some seconds ahead of `filling.now`, and the rhythm in which they would go on."""
     author = people[Part.AUTHOR].api
     wanted = read("drills")
-    for row in wanted["later"]:
-        author.post(f"/{row['path']}", filling.fill(row["body"]))
     for row in wanted["drills"]:
         at = filling.now + timedelta(seconds=row["after"]["auto" if auto else "people"])
         body = filling.fill(row["body"]) | {"schedule": {"kind": "once", "at": at.isoformat()}}
@@ -109,3 +107,5 @@ def plan_drills(people: People, filling: Filling, entered: Organisation, *, auto
                 unattended=made["attendance"] == "unattended",
             )
         )
+    for row in wanted["later"]:
+        author.post(f"/{row['path']}", filling.fill(row["body"]))

@@ -27,7 +27,6 @@ LONG = frozenset(
         "target",
         "communication",
         "says",
-        "reason",
     }
 )
 """Fields of several lines, in which the two languages stand below each other."""
