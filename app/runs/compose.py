@@ -10,16 +10,25 @@ from pydantic_core import to_jsonable_python
 from sqlmodel import Session, col, or_, select
 
 from app.catalog.models import EnvironmentPair as PairRow
+from app.core.errors import Conflict
+from app.core.messages import say
 from app.drills.inputs import resolve_inputs
 from app.drills.models import Drill
 from app.drills.rules import Attendance
 from app.playbooks.models import PlaybookVersion
-from app.playbooks.references import InputReference, MeasurementReference, parse, resolve
+from app.playbooks.references import InputReference, MeasurementReference, Unresolved, parse, resolve
 from app.playbooks.rules import InputType, Playbook, Step, StepKind
 from app.runs import drivers, facts
 from app.runs.rules import Direction
 from app.runs.view import shaped
 from runners.contract import Effect, Runner, Side, Text
+
+
+class ValueMissing(Conflict):
+    """A playbook's parameter refers to something that the catalogue or the drill does not say."""
+
+    code = "value-missing"
+
 
 ORCHESTRATOR = "orchestrator"
 """Name of the site that carries out what names no node."""
@@ -112,7 +121,12 @@ def describe(step: Step, playbook: Playbook, inputs: dict[str, Any]) -> dict[str
 def known(raw: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
     """The parameters that can be resolved before the run: all that is not measured by an earlier step."""
     plain = {name: value for name, value in raw.items() if not _later(value)}
-    found: dict[str, Any] = {name: resolve(value, inputs, {}) for name, value in plain.items()}
+    try:
+        found: dict[str, Any] = {name: resolve(value, inputs, {}) for name, value in plain.items()}
+    except Unresolved as missing:
+        raise ValueMissing(
+            say("{value} has no value. Fill it in the catalogue or in the drill.", value=missing)
+        ) from None
     return found
 
 

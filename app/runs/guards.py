@@ -8,7 +8,7 @@ from app.catalog.models import Service
 from app.playbooks.references import Unresolved
 from app.playbooks.rules import Guard, OnBreach, Step
 from app.runs import stays
-from app.runs.compose import describe
+from app.runs.compose import ValueMissing, describe
 from app.runs.drivers import RunnerMissing
 from app.runs.models import GuardState, Run, Stay
 from app.runs.progress import advance
@@ -50,7 +50,7 @@ def _look(held: Held, guard: Guard) -> GuardLook | None:
     step = Step(id=guard.id, uses=guard.uses, with_=guard.with_)
     try:
         driver, params = describe(step, held.playbook, held.inputs()), held.params(guard.with_)
-    except (Unresolved, RunnerMissing):
+    except (Unresolved, RunnerMissing, ValueMissing):
         return None  # it can't look here; a guard that never looked counts as no watch
     timeout = float(guard.timeout or guard.every)
     return GuardLook(held.run.id, guard.id, guard.uses, params, driver["site"], timeout)

@@ -10,16 +10,17 @@ from app.drills.models import Drill
 from app.findings import service as findings
 from app.findings.rules import Cause, Severity, Source
 from app.plans.evidence import NewProof, record_proof
+from app.plans.facts import Verdict as ProofVerdict
 from app.plans.levels import proof_level
 from app.plans.models import PlanClaim
 from app.playbooks.rules import ClaimKind, StepKind
 from app.runs.clocks import Clocks, StepTimes, clocks, service_back_at
 from app.runs.done import step_done, step_times, target_side, was_watched, watched_mode
 from app.runs.models import GuardState, Run
-from app.runs.rules import Direction
+from app.runs.rules import Direction, StepState
 from app.runs.verdicts import ClaimDone, StepDone, claim_done, is_complete, performance, without_supplier
 from app.runs.view import Held, tell
-from runners.contract import Text
+from runners.contract import Text, Verdict
 
 _TIMED = frozenset({ClaimKind.RESTORE, ClaimKind.ESCROW_BUILD, ClaimKind.DATA_OUT, ClaimKind.OTHER_ENVIRONMENT})
 """Claims whose recovery time is that of their own steps, no service being switched."""
@@ -51,16 +52,23 @@ def claims_of(session: Session, held: Held) -> list[tuple[ClaimKind, PlanClaim]]
     rows = list(session.exec(wanted.order_by("position")))
     found: list[tuple[ClaimKind, PlanClaim]] = []
     for kind in held.playbook.proves:
-        named = drill.claims.get(kind.value)
-        found += [
-            (kind, row) for row in rows if row.key == named or (named is None and row.kind is _meant(kind, held.run))
-        ]
+        meant, named = _meant(kind, held.run), drill.claims.get(kind.value)
+        already = {row.key for _, row in found}
+        fitting = [row for row in rows if (row.key == named if drill.claims else row.kind is meant)]
+        found += [(kind, row) for row in fitting if row.key not in already]
     return found
 
 
-def _meant(kind: ClaimKind, run: Run) -> ClaimKind:
-    back = run.direction is Direction.BACK and kind in (ClaimKind.SWITCHOVER, ClaimKind.FAILOVER)
-    return ClaimKind.WAY_BACK if back else kind
+_SWITCHES = (ClaimKind.SWITCHOVER, ClaimKind.FAILOVER)
+
+
+def _meant(kind: ClaimKind, run: Run) -> ClaimKind | None:
+    """What the steps of a kind prove in this direction: over is no way back, and back is nothing but that."""
+    if run.direction is Direction.BACK and kind in _SWITCHES:
+        return ClaimKind.WAY_BACK
+    if run.direction is Direction.OVER and kind is ClaimKind.WAY_BACK:
+        return None
+    return kind
 
 
 def _carriers(held: Held, kind: ClaimKind) -> list[StepDone]:
@@ -143,7 +151,7 @@ def _since_alarm(run: Run, times: list[StepTimes]) -> int | None:
 def _open_findings(
     session: Session, held: Held, claim: PlanClaim, done: ClaimDone, times: Clocks, level: int, now: datetime
 ) -> None:
-    if done.verdict.value != "pass":
+    if _worth_finding(held, done):
         _open(session, held, claim, level, now, **_what(held, claim, done))
     slow = {"rto": (times.rta_ms, claim.rto_s, "RTO"), "rpo": (times.rpa_ms, claim.rpo_s, "RPO")}
     for word, (measured, goal, name) in slow.items():
@@ -157,6 +165,14 @@ def _open_findings(
             _open(
                 session, held, claim, level, now, key=key, title=title, cause=Cause.TOO_SLOW, severity=Severity.MEDIUM
             )
+
+
+def _worth_finding(held: Held, done: ClaimDone) -> bool:
+    """What failed, was let go or could not be looked at; a no-go or an abort is logged and is no finding."""
+    if done.verdict is not ProofVerdict.INCONCLUSIVE or done.incident:
+        return done.verdict is not ProofVerdict.PASS
+    row = held.steps.get(done.culprit or "")
+    return row is not None and (row.verdict is Verdict.UNKNOWN or row.state is StepState.TIMED_OUT)
 
 
 def _what(held: Held, claim: PlanClaim, done: ClaimDone) -> dict[str, Any]:

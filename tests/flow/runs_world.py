@@ -371,6 +371,7 @@ def _fill(session: Session) -> None:
             service_id="service",
             primary_id="primary",
             fallback_id="fallback",
+            service_url="http://127.0.0.1:1/",
             home_since=START,
             created_at=START,
             updated_at=START,

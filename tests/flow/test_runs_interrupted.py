@@ -82,6 +82,7 @@ def test_an_effect_that_could_not_be_looked_for_leaves_the_run_interrupted_for_a
     world.observe(world.begin(OTHER), Seen.UNKNOWN, OTHER)
     run = world.held(run_id)
     assert run.run.state is RunState.INTERRUPTED
+    assert run.run.ended is None
     assert {"undo", "abort", "retry"} <= {each.command.value for each in run.legal()}
 
 
@@ -143,6 +144,7 @@ def test_a_no_go_ends_as_aborted_and_not_as_failed(world: World) -> None:
     assert world.proofs() == {"over": ("inconclusive", 1)}
     with world.database.transaction() as session:
         assert all(lock.run_id is None for lock in session.exec(select(EnvironmentLock)))
+        assert session.exec(select(Finding)).all() == []
 
 
 def test_a_question_that_nobody_answers_takes_the_option_of_its_time_out(world: World) -> None:

@@ -38,10 +38,10 @@ def world(tmp_path: Path) -> World:
     return build(tmp_path)
 
 
-def switch(world: World, direction: str) -> str:
+def switch(world: World, direction: str, **more: Any) -> str:
     sides = ("primary", "fallback") if direction == "over" else ("fallback", "primary")
     drill = world.drill(
-        GUARDED,
+        {**GUARDED, **more},
         Mode.LIVE,
         pair_id="pair",
         direction=direction,
@@ -92,6 +92,15 @@ def test_over_and_back_prove_the_switch_the_stay_and_the_way_back(world: World) 
 def home(world: World) -> str:
     with world.database.transaction() as session:
         return session.get_one(EnvironmentPair, "pair").home_side.value
+
+
+def test_the_same_steps_prove_the_switch_on_the_way_over_and_the_way_back_on_the_way_back(world: World) -> None:
+    both = {"switchover": ["fenced", "serve"], "way-back": ["fenced", "serve"]}
+    over = switch(world, "over", proves=both)
+    assert set(world.proofs()) == {"over"}
+    answer(world, over, "owner", "done", "owner")
+    switch(world, "back", proves=both)
+    assert set(world.proofs()) == {"over", "stay", "back"}
 
 
 def test_a_stay_that_nobody_looked_at_proves_no_hold(world: World) -> None:

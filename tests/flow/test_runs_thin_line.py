@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
+from app.findings.models import Finding
+from app.plans.models import Plan
 from app.playbooks.rules import Mode
 from app.runs import answers
 from app.runs.rules import RunState
@@ -30,6 +33,12 @@ def test_a_failed_step_ends_a_run_in_which_nothing_stands_and_opens_a_finding_wi
     run = world.held(run_id).run
     assert (run.state, run.verdict) == (RunState.FAILED, "failed")
     assert world.proofs() == {"restore": ("fail", 3)}
+    with world.database.transaction() as session:
+        finding = session.exec(select(Finding)).one()
+        plan = session.get_one(Plan, "plan")
+    assert (finding.severity, finding.cause, finding.level) == ("high", "technique", 3)
+    assert finding.title_en == "restore: So it is. (step restore)"
+    assert plan.status == "failed"
 
 
 def test_a_switch_moves_the_home_side_and_proves_its_claim_before_the_last_question(world: World) -> None:
