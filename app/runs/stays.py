@@ -14,7 +14,7 @@ from app.runs.clocks import service_back_at
 from app.runs.done import step_done, step_times, target_side, watched_mode
 from app.runs.models import Run, Stay, StayLook
 from app.runs.rules import RunState, StepState
-from app.runs.view import Held, tell
+from app.runs.view import Held, read, tell
 from runners.contract import Side, Text, Verdict
 
 GAPS_FORGIVEN = 3
@@ -70,7 +70,12 @@ def _serves(held: Held) -> bool:
 def looked(
     session: Session, stay: Stay, verdict: Verdict, *, at: datetime, level: float | None = None, by: str = "system"
 ) -> None:
-    """Count one look at a stay; a row of its own is written only where it tells something new."""
+    """Count one look at a stay; a row of its own is written only where it tells something new.
+
+    Once a switch away has begun its outage, what is seen is that switch's and no longer the stay's.
+    """
+    if _is_leaving(session, stay):
+        return
     before = stay.looked_at or stay.since
     first = stay.looks == 0
     stay.longest_gap_ms = max(stay.longest_gap_ms, round((at - before).total_seconds() * 1000))
@@ -83,6 +88,16 @@ def looked(
     session.add(stay)
     if first or low or verdict is not Verdict.PASSED or by != "system":
         session.add(StayLook(stay_id=stay.id, at=at, verdict=verdict, level=level, by=by))
+
+
+def _is_leaving(session: Session, stay: Stay) -> bool:
+    others = select(Run).where(Run.pair_id == stay.pair_id, Run.id != stay.run_id)
+    going = session.exec(others.where(col(Run.started_at).is_not(None), col(Run.ended).is_(None)))
+    return any(
+        row.intended and held.playbook.step(row.step_id).starts_outage
+        for held in (read(session, run) for run in going)
+        for row in held.steps.values()
+    )
 
 
 def _end(session: Session, stay: Stay, run: Run, now: datetime) -> None:
