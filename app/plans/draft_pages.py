@@ -62,7 +62,7 @@ def _page(
     approver = session.get(Person, version.approver_id) if version.approver_id else None
     context: dict[str, Any] = {
         "plan": plan,
-        "version": version,
+        "edition": version,
         "content": content,
         "claims": service.claims_of(session, version.id),
         "weaker": versions.weaker(session, plan, version) if version.approved_at is None else [],
@@ -108,7 +108,7 @@ def _content_form(
 ) -> HTMLResponse:
     context: dict[str, Any] = {
         "plan": plan,
-        "version": version,
+        "edition": version,
         "content": _shown(PlanContent.model_validate(version.content)),
         "typed": dict(fields) if fields else None,
         "errors": forms.Typed(field_errors(problem) if problem else {}),
@@ -155,7 +155,7 @@ def _claim_form(
 ) -> HTMLResponse:
     context: dict[str, Any] = {
         "plan": plan,
-        "version": version,
+        "edition": version,
         "claim": claim,
         "values": forms.Typed(values),
         "errors": forms.Typed(field_errors(problem) if problem else {}),

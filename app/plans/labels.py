@@ -1,7 +1,9 @@
 """The words of plans for people."""
 
+import re
+
 from app.core.labels import add
-from app.core.messages import say
+from app.core.messages import Message, say
 from app.plans.defaults import SwapPolicy
 from app.plans.facts import (
     ExitMode,
@@ -113,3 +115,27 @@ add(
         WeakeningKind.PLAN_RETIRED: say("the plan ends"),
     },
 )
+
+_REASONS = (
+    say("the plan was made"),
+    say("the draft was edited"),
+    say("a claim was added to the draft"),
+    say("a claim of the draft was edited"),
+    say("a claim was taken out of the draft"),
+    say("version {number} was approved"),
+    say("version {number} was sent back"),
+    say("run {number}"),
+    say("a review was recorded"),
+    say("an outside test was attested"),
+    say("the plan was retired"),
+    say("time passed, or the catalogue changed"),
+)
+
+
+def reason(why: str) -> Message:
+    """Why a status changed, as the row says it in English, in the reader's language."""
+    for known in _REASONS:
+        pattern = re.escape(known.text).replace(re.escape("{number}"), r"(?P<number>[\w.-]+)")
+        if found := re.fullmatch(pattern, why):
+            return Message(known.text, found.groupdict())
+    return Message("{why}", {"why": why})

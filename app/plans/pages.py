@@ -8,8 +8,7 @@ from sqlmodel import Session, col, select
 from starlette.responses import Response
 
 import app.catalog.labels
-import app.findings.labels
-import app.plans.labels  # noqa: F401 – the words on these pages
+import app.findings.labels  # noqa: F401 – the words on these pages
 from app.access.models import Person
 from app.access.rules import Action, may
 from app.catalog import service as catalog
@@ -23,6 +22,7 @@ from app.core.listing import paged
 from app.core.web import field_errors, redirect, render
 from app.plans import draft_pages, service
 from app.plans.facts import ExitMode, PlanKind, Status, VersionState
+from app.plans.labels import reason
 from app.plans.landscape import covered
 from app.plans.models import Mvo, Plan, Weakening
 from app.plans.parameters import Approver, AsOf, Editor, Reader, Reviewer
@@ -169,6 +169,7 @@ def plan(request: Request, session: SessionDep, actor: Reader, key: str, now: As
         "proofs": list(reversed(service.proofs_of(session, row.id, at=now))),
         "history": list(reversed(service.history(session, row.id, at=now))),
         "retirements": asked,
+        "reason": reason,
         "at": now,
         "as_of": request.query_params.get("asOf", ""),
         "may_edit": may(actor, Action.EDIT_PLAN),

@@ -110,6 +110,11 @@ class Overview:
     lines: list[Chart]
 
     @property
+    def unplaced(self) -> int:
+        """Open findings that nobody placed on the matrix."""
+        return sum(finding.impact_now is None or finding.control_now is None for finding in self.findings)
+
+    @property
     def serious(self) -> int:
         """Open findings of high severity."""
         return sum(finding.severity is Severity.HIGH for finding in self.findings)
@@ -275,10 +280,11 @@ def _calendar(coming: Sequence[Coming], runs: Sequence[Run], *, now: datetime) -
     items: defaultdict[date, list[CalendarItem]] = defaultdict(list)
     for run in reversed(runs):
         tone = _TONES.get(run.verdict, "warning") if run.verdict else "info"
-        items[formats.local(run.planned_at).date()].append(CalendarItem(run.ref, f"/runs/{run.ref}", tone))
+        item = CalendarItem(run.ref, f"/runs/{run.ref}", tone)
+        items[formats.local(run.planned_at).date()].append(item)
     for each in coming:
         day = formats.local(each.due).date()
-        items[day].append(CalendarItem(each.drill.ref, f"/drills/{each.drill.ref}", "info"))
+        items[day].append(CalendarItem(each.drill.title, f"/drills/{each.drill.ref}", "info"))
     today = formats.local(now).date()
     return month(today.year, today.month, items, today=today)
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+import time_machine
 from sqlmodel import Session, select
 
 from app.access import service as access
@@ -42,7 +43,8 @@ class Example:
         return crud.create(self.session, resource, data, self.anna)
 
     def fill(self) -> "Example":
-        self._catalog()
+        with time_machine.travel(self.now - timedelta(days=70), tick=False):
+            self._catalog()
         self._plans()
         self._findings()
         self._runs()
@@ -185,9 +187,7 @@ class Example:
                 "playbooks": ["switch-to-fallback"],
             }
         )
-        given = PlanIn(
-            name=name, kind=kind, mode=mode, service=service.ref, content=content, with_default_claims=True
-        )
+        given = PlanIn(name=name, kind=kind, mode=mode, service=service.ref, content=content, with_default_claims=True)
         plan, version = plans.add_plan(self.session, given, actor=self.anna, now=then)
         plans.submit(self.session, plan, version, reason="", actor=self.anna, now=then)
         plans.approve(self.session, plan, version, actor=self.mo, now=then)
@@ -237,9 +237,7 @@ class Example:
         self.finding = made
 
     def _runs(self) -> None:
-        playbook = PlaybookVersion(
-            name="switch-to-fallback", version=1, sha256="0" * 64, text="", created_at=self.now
-        )
+        playbook = PlaybookVersion(name="switch-to-fallback", version=1, sha256="0" * 64, text="", created_at=self.now)
         self.session.add(playbook)
         self.session.flush()
         version = self._approved(self.fallback)
