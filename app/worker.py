@@ -14,7 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import clock
 from app.core.db import Database
@@ -30,6 +30,7 @@ from runners.contract import Registry, SitePolicy
 
 log = structlog.get_logger()
 SWEEP_SECONDS = 1.0
+FLUSH_SECONDS = 1.0
 WATCH_SECONDS = 0.25
 """How often running bodies are looked at: an abort must reach them within a second."""
 
@@ -66,7 +67,8 @@ class Worker:
         self._scheduler = BackgroundScheduler(timezone="UTC")
         self._looks = ThreadPoolExecutor(2, thread_name_prefix="guard")
         self._looking: set[str] = set()
-        self._beaten = self._ticked = self._swept = time.monotonic()
+        self._beaten = self._ticked = self._swept = self._watched = time.monotonic()
+        self._flushed: dict[str, float] = {}
 
     def start(self) -> None:
         """Take over what this host's dead processes held, then begin."""
@@ -111,6 +113,7 @@ class Worker:
         late = {
             "clock": (self._ticked, max(5.0, 3 * self.settings.tick_seconds)),
             "sweeper": (self._swept, 10.0),
+            "watch": (self._watched, 10.0),
             "lease": (self._beaten, self.settings.lease_seconds),
         }
         found: dict[str, str | None] = {
@@ -125,8 +128,10 @@ class Worker:
         while not self._stopping.wait(every):
             try:
                 body()
-            except DBAPIError as error:
+            except SQLAlchemyError as error:
                 log.warning("the database did not answer", thread=body.__name__, error=str(error).splitlines()[0])
+            except Exception:  # a watcher that died silently would leave an abort unheard; health turns red meanwhile
+                log.exception("a watcher failed", thread=body.__name__)
 
     def _beat(self) -> None:
         now = clock.now()
@@ -141,13 +146,19 @@ class Worker:
         try:
             with self.database.transaction() as session:
                 alive = leases.beat(session, lease, now=now, seconds=self.settings.lease_seconds)
-        except DBAPIError:
+        except SQLAlchemyError:
             self._fence_myself()
             raise
-        if alive:
-            self._beaten = time.monotonic()
-        else:
-            self._fence_myself()
+        if not alive:
+            self._live_again()
+        self._beaten = time.monotonic()
+
+    def _live_again(self) -> None:
+        """Others took over what this process held: its bodies end first, only then it may take steps again."""
+        log.error("was held for dead: killing what runs")
+        self.hosts.kill_all()
+        with self.database.transaction() as session:
+            leases.revive(session, self.boot.id, now=clock.now(), seconds=self.settings.lease_seconds)
 
     def _fence_myself(self) -> None:
         """A worker that others may hold for dead must not act any more; the only executor has no others."""
@@ -157,18 +168,27 @@ class Worker:
             self.hosts.kill_all()
 
     def _watch(self) -> None:
-        for each in self.performer.underway():
-            self.performer.flush(each.work.step_run_id)
         running = [each.work.step_run_id for each in self.performer.underway()]
-        if not running:
-            return
-        with self.database.transaction(write=False) as session:
-            unwanted = [step for step in running if steps.kill_wanted(session, step)]
-        for step in unwanted:
-            self.hosts.kill(step)
+        if running:
+            with self.database.transaction(write=False) as session:
+                unwanted = [step for step in running if steps.kill_wanted(session, step)]
+            for step in unwanted:
+                self.hosts.kill(step)
+            self._flush(running)
+        self._watched = time.monotonic()
+
+    def _flush(self, running: list[str]) -> None:
+        """Bring what bodies tell into their rows, each at most once a second: every flush is an event of its run."""
+        now = time.monotonic()
+        self._flushed = {step: at for step, at in self._flushed.items() if step in running}
+        for step in running:
+            if now - self._flushed.get(step, 0.0) >= FLUSH_SECONDS:
+                self._flushed[step] = now
+                self.performer.flush(step)
 
     def _sweep(self) -> None:
         self._take_over([])
+        self._give_up_orphans()
         with self.database.transaction(write=False) as session:
             ready = steps.ready_steps(session, None)
             active = steps.active_runs(session)
@@ -190,11 +210,24 @@ class Worker:
         for step in taken:
             self.engine.dispatch(step)
 
-    def _dispatch_run(self, run_id: str) -> None:
+    def _give_up_orphans(self) -> None:
+        """Steps that we began and that no thread of ours holds any more: a database that went away, a bug."""
         with self.database.transaction(write=False) as session:
-            ready = [step for step in steps.ready_steps(session, None) if step.run_id == run_id]
-        for step in ready:
-            self.engine.dispatch(step)
+            begun = steps.orphans(session, self.boot.id)
+        for step_run_id, attempt in begun:
+            if not self.engine.holds(step_run_id, attempt):
+                log.error("lost hold of a step", step=step_run_id, attempt=attempt)
+                with self.database.transaction() as session:
+                    steps.give_up(session, step_run_id, attempt, now=clock.now())
+
+    def _dispatch_run(self, run_id: str) -> None:
+        try:
+            with self.database.transaction(write=False) as session:
+                ready = [step for step in steps.ready_steps(session, None) if step.run_id == run_id]
+            for step in ready:
+                self.engine.dispatch(step)
+        except SQLAlchemyError as error:  # what was committed stands; the sweep finds the steps within a second
+            log.warning("could not dispatch at once", run=run_id, error=str(error).splitlines()[0])
 
     def _look(self, look: guards.GuardLook) -> None:
         name = f"{look.run_id}:{look.guard_id}"
@@ -218,13 +251,13 @@ class Worker:
             with self.database.transaction() as session:
                 findings_sweep.sweep(session, now=now)
                 plans.sweep(session, now=now)
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             log.warning("the database did not answer", thread="judge", error=str(error).splitlines()[0])
 
     def _tick(self) -> None:
         try:
             service.tick(self.database, self.registry, now=clock.now())
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             log.warning("the database did not answer", thread="clock", error=str(error).splitlines()[0])
             return
         self._ticked = time.monotonic()

@@ -64,6 +64,7 @@ class Engine:
         self._settings, self._database, self._performer, self._boot = settings, database, performer, boot
         self._sites = settings.served_sites
         self._works: dict[tuple[str, int], Work] = {}
+        self._holding: set[tuple[str, int]] = set()
         self._start_attempt: Callable[[str, int], Any] | None = None
 
     @property
@@ -87,6 +88,10 @@ class Engine:
         DBOS.launch()
         for name in queues:
             DBOS.register_queue(name, polling_interval_sec=0.2)
+
+    def holds(self, step_run_id: str, attempt: int) -> bool:
+        """Whether this process is still at work on an attempt that it took; else nobody is, whatever the row says."""
+        return (step_run_id, attempt) in self._holding
 
     def stop(self) -> None:
         """Stop taking work; what runs now was killed by its performer and is taken over at the next start."""
@@ -184,8 +189,10 @@ class Engine:
             work = self._works.pop((taken[0], taken[1]), None)
             if work is None:
                 return  # a replay after a crash: this life never wrote the intent, so the sweeper decides
-            performed = self._performer.perform(work)
-            taken = self._finish(work, performed)
+            try:
+                taken = self._finish(work, self._performer.perform(work))
+            finally:
+                self._holding.discard((work.step_run_id, work.attempt))
 
     def _begin_step(self, session: Session, step_run_id: str, attempt: int) -> list[Any] | None:
         work = steps.begin(session, step_run_id, attempt, owner=self._boot.owner, now=clock.now())
@@ -214,4 +221,5 @@ class Engine:
         if work is None:
             return None
         self._works[(work.step_run_id, work.attempt)] = work
+        self._holding.add((work.step_run_id, work.attempt))  # before the commit, so that no sweep takes it for orphaned
         return [work.step_run_id, work.attempt]

@@ -25,7 +25,7 @@ class WorkerLease(SQLModel, table=True):
 
 def beat(session: Session, lease: WorkerLease, *, now: datetime, seconds: float) -> bool:
     """Renew the lease; False when it was declared dead in the meantime and its steps were taken over."""
-    row = session.get(WorkerLease, lease.boot_id, with_for_update=True)
+    row = session.get(WorkerLease, lease.boot_id, with_for_update=True, populate_existing=True)
     if row is None:
         row = lease
     if row.ended_at is not None:
@@ -33,6 +33,20 @@ def beat(session: Session, lease: WorkerLease, *, now: datetime, seconds: float)
     row.expires_at = now + timedelta(seconds=seconds)
     session.add(row)
     return True
+
+
+def is_buried(session: Session, boot_id: str) -> bool:
+    """Whether this life of a process was declared dead, so that its steps are others' now."""
+    row = session.get(WorkerLease, boot_id, populate_existing=True)
+    return row is not None and row.ended_at is not None
+
+
+def revive(session: Session, boot_id: str, *, now: datetime, seconds: float) -> None:
+    """Live on after having been declared dead. Only once nothing of the former life runs any more."""
+    row = session.get(WorkerLease, boot_id, with_for_update=True, populate_existing=True)
+    if row is not None:
+        row.ended_at, row.expires_at = None, now + timedelta(seconds=seconds)
+        session.add(row)
 
 
 def end(session: Session, boot_id: str, *, now: datetime) -> None:

@@ -75,6 +75,8 @@ class Performer:
             return self._look_then_do(work, folder)
         except HostRefused as refused:
             return _unknown(f"De uitvoerder kon niet starten: {refused}", f"The runner host did not start: {refused}")
+        except OSError as error:
+            return _unknown(f"Het bewijs kon niet worden bewaard: {error}", f"The evidence could not be kept: {error}")
         except HostDied as died:
             return _unknown(
                 f"De uitvoerder stopte voordat er een uitkomst was ({died}). Onbekend is of de stap is gedaan.",

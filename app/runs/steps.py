@@ -11,7 +11,7 @@ from typing import Any
 from sqlmodel import Session, col, or_, select
 
 from app.playbooks.references import Unresolved
-from app.runs import approval, facts, locks
+from app.runs import approval, facts, leases, locks
 from app.runs.models import EvidenceFile, Run, Stay, StepRun
 from app.runs.outcomes import adopt, no_outcome, plan_retry, settle
 from app.runs.progress import advance, as_ready, facts_hold, fail, intend, look_or_ask
@@ -49,6 +49,8 @@ def begin(session: Session, step_run_id: str, attempt: int, *, owner: Owner, now
     held, row = _held(session, step_run_id)
     if row.attempt != attempt or row.state is not StepState.READY or held.run.ended is not None:
         return None
+    if leases.is_buried(session, owner.boot_id):
+        return None  # others hold this process for dead: what it began now, nobody would take over
     if row.call is Call.RUN and not _may_start(session, held, row, now):
         return None
     try:
@@ -150,6 +152,22 @@ def take_over(session: Session, boot_ids: Sequence[str], *, now: datetime) -> li
         advance(session, held, now=now)
         ready += [as_ready(row) for row in held.steps.values() if row.state is StepState.READY]
     return ready
+
+
+def orphans(session: Session, boot_id: str) -> list[tuple[str, int]]:
+    """The attempts that a process has begun and not finished, by id and number."""
+    wanted = select(StepRun.id, StepRun.attempt).where(StepRun.state == StepState.STARTED, StepRun.boot_id == boot_id)
+    return [(step_run_id, attempt) for step_run_id, attempt in session.exec(wanted)]
+
+
+def give_up(session: Session, step_run_id: str, attempt: int, *, now: datetime) -> list[ReadyStep]:
+    """Treat an attempt that its own process lost hold of as one whose worker died; what became ready."""
+    held, row = _held(session, step_run_id)
+    if row.attempt != attempt or row.state is not StepState.STARTED:
+        return []
+    _take_over(session, held, row, now)
+    advance(session, held, now=now)
+    return [as_ready(each) for each in held.steps.values() if each.state is StepState.READY]
 
 
 def nobody_there(session: Session, step_run_id: str, attempt: int, *, now: datetime) -> None:
