@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from app.lab import auto as autopilot
 from app.lab import ground, people, servers, tables, wissel
@@ -31,6 +32,8 @@ from app.remote import ApiRefused, Remote
 PATIENCE_SECONDS = 240.0
 """How long the drills may take before the demonstration by itself gives up."""
 PAUSE_SECONDS = 0.25
+WIDTH = 160
+"""Columns of the tables where the output goes to a file."""
 EXPECTED = {
     "p-permits": "proven",
     "p-permits-stressed": "not proven",
@@ -47,13 +50,15 @@ class Demonstration:
 
     def __init__(self, folder: Path, *, auto: bool) -> None:
         self.folder, self.auto = folder, auto
-        self.console = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=_width())
+        self.console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
         self.result: dict[str, Any] = NOTHING
         self._began = time.monotonic()
 
     def tell(self, text: str) -> None:
         """A line about what happens now, with the seconds since the start."""
-        self.console.print(f"[dim]{time.monotonic() - self._began:5.1f} s[/dim]  ", text, sep="", markup=True)
+        since = time.monotonic() - self._began
+        # Never folded: a link must stay whole.
+        self.console.print(f"[dim]{since:5.1f} s[/dim]  {escape(text)}", soft_wrap=True)
 
     def run(self) -> Exit:
         """Everything, in a supervisor that leaves no process behind."""
@@ -82,7 +87,7 @@ class Demonstration:
         port = wissel.free_port()
         settings = wissel.environment(
             self.folder / "wissel",
-            url=wissel.database_url(self.folder / "wissel", now=datetime.now(UTC)),
+            url=wissel.database_url(supervisor, self.folder / "wissel", now=datetime.now(UTC), tell=self.tell),
             port=port,
             secrets=lab.secrets,
             policy=lab.write_policy(),
@@ -168,10 +173,6 @@ def _client(log: Path, lab: servers.Servers) -> Client:
     side = lab.serving()
     kept = lab.databases[side].numbers(FIRST) if side else set[int]()
     return Client(written, kept)
-
-
-def _width() -> int | None:
-    return None if sys.stdout.isatty() else 160
 
 
 def run(*, auto: bool, folder: Path | None) -> int:

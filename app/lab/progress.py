@@ -27,12 +27,18 @@ class Progress:
     tell: Callable[[str], None]
     ended: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Id of the drill → its run with all steps, once it is over."""
+    _left_out: set[str] = field(default_factory=set)
     _states: dict[str, str] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:
         """Whether every drill ended."""
-        return len(self.ended) == len(self.drills)
+        return {drill.id for drill in self.drills} <= self.ended.keys() | self._left_out
+
+    def leave_out(self, drill: PlannedDrill) -> None:
+        """Wait no more for a drill that will not come."""
+        self._left_out.add(drill.id)
+        self.tell(f"{drill.title}: not needed any more")
 
     def look(self) -> list[dict[str, Any]]:
         """Look once: tells what changed and returns the runs that are still going on, with all steps."""

@@ -28,7 +28,7 @@ class Patience:
     progress: Progress
     tell: Callable[[str], None]
     _shown_at: float = field(default_factory=time.monotonic)
-    _brought_forward: bool = False
+    _settled: bool = False
 
     def show_links(self) -> None:
         """Print a one-time link for each of the four."""
@@ -46,17 +46,25 @@ class Patience:
         """Move the way back: later while people still work on the way over, nearer once that is done."""
         del runs
         over, back = self.drills[0], self.drills[1]
-        due = self.people[Part.AUTHOR].api.get(f"/drills/{back.id}")["nextDueAt"]
-        if due is None or self._brought_forward:
+        if self._settled or back.id in self.progress.ended:
             return
-        now = datetime.now(UTC)
-        if over.id in self.progress.ended:
-            self._brought_forward = True
-            if datetime.fromisoformat(due) > now + NEXT:
-                self._move(back, now + NEXT)
-                self.tell(f"{back.title}: approve it beforehand; it starts by itself in {NEXT.seconds} s, or then")
-        elif datetime.fromisoformat(due) < now + SOON:
+        due = self.people[Part.AUTHOR].api.get(f"/drills/{back.id}")["nextDueAt"]
+        now, ended = datetime.now(UTC), self.progress.ended.get(over.id)
+        if ended is not None:
+            self._settled = True
+            self._settle(back, ended, due)
+        elif due is not None and datetime.fromisoformat(due) < now + SOON:
             self._move(back, now + LATER)
+
+    def _settle(self, back: PlannedDrill, over: dict[str, Any], due: str | None) -> None:
+        """The way over ended: the way back comes soon, or has become needless."""
+        if over["verdict"] != "passed":
+            reason = {"reason": f"{over['ref']} did not switch, so there is no way back."}
+            self.people[Part.AUTHOR].api.post(f"/drills/{back.id}/archivals", reason)
+            self.progress.leave_out(back)
+        elif due is not None and datetime.fromisoformat(due) > datetime.now(UTC) + NEXT:
+            self._move(back, datetime.now(UTC) + NEXT)
+            self.tell(f"{back.title}: two people approve it on its page; it starts in {NEXT.seconds} s, or then")
 
     def _move(self, drill: PlannedDrill, at: datetime) -> None:
         schedule = {"kind": "once", "at": at.isoformat()}

@@ -5,7 +5,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -51,10 +52,11 @@ def free_port(first: int = FIRST_PORT) -> int:
     raise WisselFailed(f"no port from {first} to {LAST_PORT} is free")
 
 
-def database_url(folder: Path, *, now: datetime) -> str:
-    """Where the product keeps its data: SQLite in the folder, else the PostgreSQL that WISSEL_DATABASE_URL names.
+def database_url(supervisor: Supervisor, folder: Path, *, now: datetime, tell: Callable[[str], None]) -> str:
+    """Where the product keeps its data: SQLite in `folder`, else the PostgreSQL that WISSEL_DATABASE_URL names.
 
-    A database that holds an organisation already is left alone: this demonstration then gets a schema of its own.
+    A database that holds an organisation already is left alone: this demonstration then gets a schema of its own,
+    which goes when the supervisor stops. Raises `WisselFailed`.
     """
     url = Settings(data_dir=folder).url
     if url.startswith("sqlite"):
@@ -70,8 +72,15 @@ def database_url(folder: Path, *, now: datetime) -> str:
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
     except psycopg.Error as error:
         raise WisselFailed(f"the database of WISSEL_DATABASE_URL cannot be used: {error}") from error
+    tell(f"That database holds an organisation already: this demonstration uses a schema of its own, {schema}")
+    supervisor.on_stop(lambda: _drop(plain, schema))
     options = {"options": f"-c search_path={schema}"}
     return parsed.update_query_dict(options).render_as_string(hide_password=False)
+
+
+def _drop(plain: str, schema: str) -> None:
+    with suppress(psycopg.Error), psycopg.connect(plain, autocommit=True, connect_timeout=5) as connection:
+        connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
 
 
 def environment(folder: Path, *, url: str, port: int, secrets: Path, policy: Path) -> dict[str, str]:

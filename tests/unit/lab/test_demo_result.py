@@ -10,17 +10,8 @@ from app.lab.result import Client, Exit, drill_line, exit_status, finding_lines,
 from app.lab.writer import Acknowledged
 
 START = datetime(2027, 1, 31, 2, 30, tzinfo=UTC)
-KEYS = [
-    "ref",
-    "mode",
-    "triggeredBy",
-    "verdict",
-    "rtaSeconds",
-    "rpaSeconds",
-    "clientOutageMs",
-    "writesAcknowledged",
-    "writesLost",
-]
+KEYS = ["ref", "mode", "triggeredBy", "verdict", "rtaSeconds", "rpaSeconds"]
+KEYS += ["clientOutageMs", "writesAcknowledged", "writesLost"]
 EVERY = timedelta(milliseconds=20)
 
 
