@@ -2,11 +2,13 @@
 
 import tempfile
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Form, Path, Request, Response, UploadFile
 from sqlmodel import Session, select
+from starlette.datastructures import UploadFile as Received
 
 from app.access.guard import allowed
 from app.access.rules import Action, Actor
@@ -18,7 +20,7 @@ from app.core.evidence import EvidenceStore
 from app.core.idempotency import OnceDep
 from app.core.messages import say
 from app.runs import answers, commands, service, shown
-from app.runs.models import EvidenceFile
+from app.runs.models import EvidenceFile, Run
 from app.runs.record import Observation
 from app.runs.shapes import (
     AnswerIn,
@@ -142,10 +144,17 @@ def upload(
 ) -> EvidenceOut:
     """Add a file to a step, to name its hash in an answer; it is durable when this is answered."""
     run = service.find(session, key)
+    store: EvidenceStore = request.app.state.evidence
+    return EvidenceOut.model_validate(keep(session, run, step, file, store, actor=actor, title=title))
+
+
+def keep(
+    session: Session, run: Run, step: str, file: Received, store: EvidenceStore, *, actor: Actor, title: str = ""
+) -> EvidenceFile:
+    """Store a received file as evidence of a step; the bytes are durable when this returns."""
     held = read(session, run)
     if step not in held.steps:
         raise NotFound(say("Run {run} has no step '{step}'.", run=run.ref, step=step))
-    store: EvidenceStore = request.app.state.evidence
     with tempfile.NamedTemporaryFile() as copy:
         while chunk := file.file.read(CHUNK):
             copy.write(chunk)
@@ -165,7 +174,7 @@ def upload(
     session.add(stored)
     tell(session, run, "evidence.added", now=now, step=step, actor=actor.ref, sha256=kept.sha256)
     audit.record(session, actor.ref, "run.evidence-added", "run", run.id, ref=run.ref, step=step, sha256=kept.sha256)
-    return EvidenceOut.model_validate(stored)
+    return stored
 
 
 @router.get("/{key}/observations", operation_id="listObservations")
@@ -183,11 +192,16 @@ def observe(
     """Note a strength, an improvement, or anything else."""
 
     def make() -> ObservationOut:
-        run, now = service.find(session, key), clock.now()
-        row = Observation(run_id=run.id, by=actor.ref, at=now, **data.model_dump())
-        session.add(row)
-        tell(session, run, "observation.added", now=now, actor=actor.ref, noted=data.kind)
-        audit.record(session, actor.ref, "run.observed", "run", run.id, ref=run.ref, noted=data.kind)
+        row = note(session, service.find(session, key), data, actor=actor, now=clock.now())
         return ObservationOut.model_validate(row)
 
     return once(make, response)
+
+
+def note(session: Session, run: Run, data: ObservationIn, *, actor: Actor, now: datetime) -> Observation:
+    """Write what somebody noted during a run, or after it."""
+    row = Observation(run_id=run.id, by=actor.ref, at=now, **data.model_dump())
+    session.add(row)
+    tell(session, run, "observation.added", now=now, actor=actor.ref, noted=data.kind)
+    audit.record(session, actor.ref, "run.observed", "run", run.id, ref=run.ref, noted=data.kind)
+    return row
