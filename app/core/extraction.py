@@ -38,7 +38,8 @@ class Gap:
 def found(folder: Path = APP) -> Catalog:
     """Every message of the product with the places where it stands."""
     catalog = Catalog(project="wissel", charset="utf-8", fuzzy=False)
-    options = {"templates/**.html": {"trimmed": "true", "silent": "false"}}
+    tags = "jinja2.ext.do, jinja2.ext.loopcontrols"
+    options = {"templates/**.html": {"trimmed": "true", "silent": "false", "extensions": tags}}
     rows = extract_from_dir(str(folder), METHODS, options, keywords=KEYWORDS)
     for filename, line, message, comments, _context in rows:
         catalog.add(message, locations=[(f"app/{filename}", line)], auto_comments=comments)

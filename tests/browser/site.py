@@ -34,7 +34,7 @@ def make_site(folder: Path) -> FastAPI:
     made = FastAPI(title="Wissel", version="0.1.0", docs_url=None, redoc_url=None, openapi_url=None)
     made.state.settings = settings
     made.state.database = Database(f"sqlite:///{folder / 'pages.db'}")
-    made.state.sign_in_limit = RateLimit("20/minute")
+    made.state.sign_in_limit = RateLimit("1000/minute")
     SQLModel.metadata.create_all(made.state.database.engine)
     for domain in (app.access, app.catalog, app.findings, app.plans, app.reports):
         made.include_router(domain.pages.router)
