@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
 
@@ -30,8 +30,10 @@ from app.core.db import Database
 from app.core.evidence import EvidenceStore
 from app.core.limits import RateLimit
 from app.core.problems import Handlers
+from app.core.query import known_query
 from app.core.settings import Settings
 from app.core.wire import Wire
+from app.runs import drivers
 from app.worker import Worker
 from runners import registry
 from runners.contract import Registry
@@ -68,10 +70,12 @@ def create_app(
     made.state.database = database or Database(settings.url)
     made.state.evidence = EvidenceStore(settings.evidence_dir)
     made.state.registry = runners if runners is not None else registry.load()
+    drivers.use(made.state.registry)
     made.state.sign_in_limit = RateLimit("20/minute")
     made.state.worker = Worker(settings, made.state.database, made.state.registry) if work else None
     for router in ROUTERS:
-        made.include_router(router)
+        strict = [Depends(known_query)] if router.prefix.startswith("/api/") else []
+        made.include_router(router, dependencies=strict)
     made.include_router(health.router)
     made.include_router(web.router)
     made.mount("/static", web.Files(directory=web.STATIC), name="static")

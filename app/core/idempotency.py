@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, Session, SQLModel
 
 from app.core import clock
@@ -47,21 +48,26 @@ class Once:
         """The answer of `make` (an Out shape), or the stored one where the key was seen before."""
         if self._key is None:
             return make()
-        before = self._session.get(IdempotentAnswer, self._key)
-        if before is not None:
-            return self._replay(before)
+        row = self._claim(self._key, status)
+        if row is None:
+            return self._replay(self._session.get_one(IdempotentAnswer, self._key))
         answer = make()
-        self._session.add(
-            IdempotentAnswer(
-                key=self._key,
-                request_hash=self._hash,
-                status=status,
-                answer=jsonable_encoder(answer, by_alias=True),
-                location=response.headers.get("Location"),
-                at=clock.now(),
-            )
-        )
+        row.answer = jsonable_encoder(answer, by_alias=True)
+        row.location = response.headers.get("Location")
+        self._session.add(row)
         return answer
+
+    def _claim(self, key: str, status: int) -> IdempotentAnswer | None:
+        """A row for this key; None where there is one. A twin at the same moment waits here for the first to end."""
+        if self._session.get(IdempotentAnswer, key) is not None:
+            return None
+        row = IdempotentAnswer(key=key, request_hash=self._hash, status=status, answer={}, at=clock.now())
+        try:
+            with self._session.begin_nested():
+                self._session.add(row)
+        except IntegrityError:
+            return None
+        return row
 
     def _replay(self, before: IdempotentAnswer) -> JSONResponse:
         if before.request_hash != self._hash:
@@ -81,7 +87,8 @@ async def _once(
 ) -> Once:
     if idempotency_key is None:
         return Once(session, None, "")
-    caller = request.headers.get("authorization", "") or request.headers.get("cookie", "")
+    # Not the token: a caller who signed in again in the meantime is still the same caller.
+    caller = str(getattr(request.state.actor, "ref", ""))
     body = hashlib.sha256(await request.body()).hexdigest()
     return Once(session, _digest(caller, request.method, request.url.path, idempotency_key), body)
 

@@ -6,9 +6,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.core.problems import MEDIA_TYPE
+from app.core.problems import API_VERSION, MEDIA_TYPE
 from app.core.shapes import iso_duration
-from app.core.wire import API_VERSION
 
 PATH = "/api/v1/openapi.json"
 _METHODS = ("get", "post", "put", "patch", "delete")

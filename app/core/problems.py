@@ -13,11 +13,13 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
+from app.core.browser import HEADERS
 from app.core.errors import FieldError, InvalidInput, Problem, Unavailable
 from app.core.messages import Message, say
 
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
+API_VERSION = "1.0.0"
 RETRY_AFTER = "5"
 ErrorPage = Callable[[Request, Problem], Response]
 
@@ -156,7 +158,9 @@ class Handlers:
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             return await self._database(request, error)
         log.error("unexpected error", path=request.url.path, exc_info=error)
-        return self._answer(request, OurFault(say("Something went wrong on our side. It is in the log; try again.")))
+        fault = OurFault(say("Something went wrong on our side. It is in the log; try again."))
+        # This answer is made outside of every middleware, so it must bring the standard headers itself.
+        return self._answer(request, fault, {**HEADERS, "API-Version": API_VERSION, "Cache-Control": "no-store"})
 
 
 def parsed(body: bytes) -> Any:
@@ -175,6 +179,8 @@ def parsed(body: bytes) -> Any:
         raise Refused(say("The body is nested too deeply.")) from error
     except json.JSONDecodeError as error:
         raise Refused(say("The body is not JSON: {reason}.", reason=f"{error.msg}, line {error.lineno}")) from error
+    except ValueError as error:
+        raise Refused(say("The body holds a number that is too large.")) from error
     if "\\u0000" in body.decode("utf-8"):
         raise Refused(say("Text must not contain NUL characters."))
     return value

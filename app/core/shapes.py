@@ -129,5 +129,6 @@ Moment = Annotated[
     AwareDatetime,
     AfterValidator(_in_utc),
     PlainSerializer(_utc_text, return_type=str, when_used="json-unless-none"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A moment with an offset going in, UTC with Z coming out."""

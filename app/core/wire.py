@@ -4,13 +4,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.core.browser import HEADERS
 from app.core.errors import Problem
 from app.core.messages import say
-from app.core.problems import parsed, problem_response
+from app.core.problems import API_VERSION, parsed, problem_response
 
 JSON_LIMIT = 1024 * 1024
 FORM_LIMIT = 64 * 1024 * 1024
-API_VERSION = "1.0.0"
 
 
 class BodyTooLarge(Problem):
@@ -39,7 +39,7 @@ class Wire:
         try:
             receive = await _checked_body(scope, receive)
         except Problem as problem:
-            await problem_response(Request(scope), problem)(scope, receive, answer)
+            await problem_response(Request(scope), problem, dict(HEADERS))(scope, receive, answer)
             return
         await self.app(scope, receive, answer)
 

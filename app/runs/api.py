@@ -195,12 +195,11 @@ def evidence(session: SessionDep, _actor: Reader, request: Request, key: Key, sh
 def environment_locks(
     session: SessionDep, _actor: Reader, request: Request, response: Response, query: Annotated[ListQuery, Query()]
 ) -> Page[LockOut]:
-    """The locks of environments, the held ones first."""
-    rows = locks.held_locks(session)
-    link_header(request, response, query, len(rows))
-    first = (query.page - 1) * query.page_size
-    items = [LockOut.model_validate(row) for row in rows[first : first + query.page_size]]
-    return Page(items=items, total=len(rows), page=query.page, page_size=query.page_size)
+    """The locks of environments, the longest held ones first."""
+    rows, total = locks.listed(session, query)
+    link_header(request, response, query, total)
+    items = [LockOut.model_validate(row) for row in rows]
+    return Page(items=items, total=total, page=query.page, page_size=query.page_size)
 
 
 @router.post("/environment-locks/{key}/releases", operation_id="releaseEnvironmentLock", status_code=201)

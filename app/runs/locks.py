@@ -8,6 +8,7 @@ from sqlmodel import Session, col, select
 
 from app.core.db import locked
 from app.core.errors import Conflict, not_found
+from app.core.listing import ListQuery, paged
 from app.core.messages import say
 from app.runs.models import EnvironmentLock, Run
 
@@ -80,3 +81,10 @@ def release(session: Session, run: Run) -> None:
 def held_locks(session: Session) -> Sequence[EnvironmentLock]:
     """All locks, the held ones first."""
     return session.exec(select(EnvironmentLock).order_by(col(EnvironmentLock.run_id).is_(None), "key")).all()
+
+
+def listed(session: Session, query: ListQuery) -> tuple[list[EnvironmentLock], int]:
+    """One page of all locks, the longest held ones first, and how many there are."""
+    free, since, key = col(EnvironmentLock.run_id).is_(None), col(EnvironmentLock.since), col(EnvironmentLock.key)
+    found = select(EnvironmentLock) if query.sort else select(EnvironmentLock).order_by(free)
+    return paged(session, found, query, sortable={"key": key, "since": since}, searched=[key], default="since", tie=key)

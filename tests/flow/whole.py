@@ -34,6 +34,8 @@ PEOPLE: dict[str, list[str]] = {
     "auditor": ["auditor"],
     "facilitator": ["facilitator"],
 }
+EVERYBODY = "everybody"
+"""One person who bears every role there is."""
 ADMINISTRATOR = "administrator"
 MACHINE = "machine"
 """A machine token that bears every role there is."""
@@ -130,7 +132,7 @@ def populate(whole: Whole, first_token: str) -> None:
     """Sign the administrator in, let them make the others, and sign these in too."""
     signed_in = whole.ask("POST", f"{API}/sessions", body={"signInToken": first_token}).json()
     whole.tokens[ADMINISTRATOR], whole.people[ADMINISTRATOR] = signed_in["token"], signed_in["person"]["id"]
-    for part, roles in PEOPLE.items():
+    for part, roles in {**PEOPLE, EVERYBODY: EVERY_ROLE}.items():
         given = {"name": f"Bo {part}", "email": f"{part}@example.nl", "roles": roles, "functions": [part]}
         whole.people[part] = whole.ok("POST", "/people", given, by=ADMINISTRATOR)["id"]
         answer = whole.ask("POST", f"{API}/sessions", body={"signInToken": whole.sign_in_token(part)})
