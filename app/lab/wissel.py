@@ -22,7 +22,7 @@ from app.lab.processes import Child, Supervisor
 FIRST_PORT = 8000
 LAST_PORT = 8999
 HOST = "127.0.0.1"
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 class WisselFailed(Exception):
