@@ -31,9 +31,14 @@ def _day(schedule: Recurring) -> str:
     if schedule.day is None:
         return "" if schedule.day_of_week or schedule.month is None else _("day 1")
     if found := _NUMBERED.match(schedule.day):
-        which = _("last") if found[1] == "last" else found[1][:-2] + _("th")
+        which = _("last") if found[1] == "last" else _ordinal(found[1])
         return f"{which} {_day_name(found[3])}"
     return _("last day") if schedule.day == "last" else _("day {days}").format(days=schedule.day)
+
+
+def _ordinal(english: str) -> str:
+    """``1st`` as people write it: ``1e`` in Dutch."""
+    return english if language() == "en" else english[:-2] + "e"
 
 
 def _day_name(short: str) -> str:
@@ -65,4 +70,4 @@ def _clock(schedule: Recurring) -> str:
 
 
 def _turns(schedule: Recurring) -> str:
-    return "" if schedule.every == 1 else _("each {count}th time").format(count=schedule.every)
+    return "" if schedule.every == 1 else _("one of {count} moments").format(count=schedule.every)

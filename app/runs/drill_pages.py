@@ -59,7 +59,7 @@ def drill(request: Request, session: SessionDep, actor: Reader, key: Key) -> HTM
         "plan": session.get_one(Plan, row.plan_id),
         "service": session.get(Service, row.service_id) if row.service_id else None,
         "playbook": Playbook.model_validate(version.content),
-        "version": version,
+        "playbook_version": version,
         "partner": partner,
         "words": in_words(schedule_of(row)),
         "coming": service.coming_of(session, row, count=5, now=now),
