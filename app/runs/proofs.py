@@ -14,11 +14,12 @@ from app.plans.facts import Verdict as ProofVerdict
 from app.plans.levels import proof_level
 from app.plans.models import PlanClaim
 from app.playbooks.rules import ClaimKind, StepKind
+from app.runs import supplier
 from app.runs.clocks import Clocks, StepTimes, clocks, service_back_at
 from app.runs.done import step_done, step_times, target_side, was_watched, watched_mode
 from app.runs.models import GuardState, Run
 from app.runs.rules import Direction, StepState
-from app.runs.verdicts import ClaimDone, StepDone, claim_done, is_complete, performance, without_supplier
+from app.runs.verdicts import ClaimDone, StepDone, claim_done, is_complete, performance
 from app.runs.view import Held, tell
 from runners.contract import Text, Verdict
 
@@ -96,6 +97,8 @@ def write(session: Session, held: Held, kind: ClaimKind, claim: PlanClaim, *, no
     )
     level = proof_level(did)
     times = claim_clocks(held, kind)
+    alone, why_alone = supplier.judge(session, held, path)
+    reason = done.reason if not claim.without_supplier else join(done.reason, why_alone)
     record_proof(
         session,
         NewProof(
@@ -107,10 +110,11 @@ def write(session: Session, held: Held, kind: ClaimKind, claim: PlanClaim, *, no
             at=now,
             rto_ms=times.rta_ms,
             rpo_ms=times.rpa_ms,
-            without_supplier=without_supplier(path),
+            without_supplier=alone,
             mandatory_skipped=done.mandatory_skipped,
             run_id=run.id,
-            reason=done.reason,
+            reason=reason,
+            level_why=level.why,
         ),
         now=now,
     )
@@ -119,6 +123,11 @@ def write(session: Session, held: Held, kind: ClaimKind, claim: PlanClaim, *, no
     tell(session, run, "claim.proven", now=now, claim=claim.key, verdict=done.verdict, level=level.number)
     _open_findings(session, held, claim, done, times, level.number, now)
     return True
+
+
+def join(first: Text, second: Text) -> Text:
+    """Two sentences after each other."""
+    return Text(nl=f"{first.nl} {second.nl}", en=f"{first.en} {second.en}")
 
 
 def _breached(session: Session, run: Run) -> bool:

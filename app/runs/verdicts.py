@@ -136,10 +136,16 @@ def _what(step: StepDone) -> Did:
 
 def without_supplier(path: Sequence[StepDone]) -> WithoutSupplier:
     """*Yes* only if no step needed the supplier and each could tell; one that did makes it *no*."""
-    told = [s.needed_supplier for s in path if s.carried_out and s.effect is not None]
+    told = [s.needed_supplier for s in path if s.carried_out and (s.effect is not None or s.asked)]
     if any(needed is True for needed in told):
         return WithoutSupplier.NO
     return WithoutSupplier.YES if told and all(needed is False for needed in told) else WithoutSupplier.UNKNOWN
+
+
+def undecided(path: Sequence[StepDone]) -> list[str]:
+    """The steps that were carried out and could not tell whether they needed the supplier."""
+    counted = [s for s in path if s.carried_out and (s.effect is not None or s.asked)]
+    return [s.id for s in counted if s.needed_supplier is None]
 
 
 _RANK = (ProofVerdict.FAIL, ProofVerdict.INCONCLUSIVE, ProofVerdict.PARTIAL, ProofVerdict.PASS)

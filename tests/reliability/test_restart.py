@@ -75,8 +75,7 @@ def test_a_check_is_done_again(real: Ground) -> None:
 
 def test_a_chain_whose_worker_is_killed_in_each_step_has_every_effect_once_and_in_order(real: Ground) -> None:
     names = ["one", "two", "three", "four"]
-    needs = [[], *([each] for each in names)]
-    chain = [step(each, real.folder, needs=need, late=n % 2 == 1) for n, (each, need) in enumerate(zip(names, needs))]
+    chain = [step(each, real.folder, needs=names[max(0, n - 1) : n], late=n % 2 == 1) for n, each in enumerate(names)]
     worker = real.worker().start()
     run_id = real.begun(playbook("test-chain", *chain))
     for each in names:
