@@ -126,6 +126,8 @@ def _typed(fields: Fields, *lists_of: str) -> dict[str, Any]:
     values: dict[str, Any] = {
         name: (None if not text and name in EMPTY_IS_NONE else text) for name, text in fields.items()
     }
+    if values.get("mbcoNumber"):
+        values["mbcoNumber"] = values["mbcoNumber"].replace(",", ".")
     return values | {name: fields.every(name) for name in lists_of}
 
 
@@ -167,6 +169,8 @@ def _present(session: Session, resource: Resource, row: Any) -> dict[str, Any]:
             shown[name] = value["ref"]
         elif isinstance(value, list) and to_snake(name) in resource.lists:
             shown[name] = [each["ref"] for each in value]
+        elif isinstance(value, float):
+            shown[name] = f"{value:.15g}"
         elif value is None:
             shown[name] = ""
     return shown

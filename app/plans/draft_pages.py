@@ -177,6 +177,8 @@ def _claim_values(fields: Fields) -> dict[str, Any]:
     for name in ("minLevel", "validDays"):
         if name in values:
             values[name] = _whole(values[name])
+    if "mbco" in values:
+        values["mbco"] = values["mbco"].replace(",", ".")
     values["withoutSupplier"] = "withoutSupplier" in values
     return values | {"families": fields.every("families"), "objects": fields.every("objects")}
 
@@ -220,7 +222,7 @@ def edit_claim(request: Request, session: SessionDep, actor: Editor, key: str, n
         "rto": forms.spoken(row.rto_s),
         "rpo": forms.spoken(row.rpo_s),
         "minHold": forms.spoken(row.min_hold_s),
-        "mbco": "" if row.mbco is None else row.mbco,
+        "mbco": "" if row.mbco is None else f"{row.mbco:.15g}",
         "mbcoUnit": row.mbco_unit,
         "withoutSupplier": row.without_supplier,
         "objects": chosen,

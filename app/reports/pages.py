@@ -1,9 +1,10 @@
 """The first page, the API's documentation and the glossary."""
 
 from collections import defaultdict
+from functools import lru_cache
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse
 from sqlmodel import col, select
 
@@ -52,7 +53,7 @@ def glossary(request: Request) -> HTMLResponse:
 @router.get("/api/v1/docs", dependencies=[Depends(public)])
 def api_docs(request: Request) -> HTMLResponse:
     """The OpenAPI document, readable without any script."""
-    document = openapi.document(request.app, address=str(request.base_url).rstrip("/"))
+    document = _document(request.app, str(request.base_url).rstrip("/"))
     by_tag: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for path, item in sorted(document["paths"].items()):
         for method in METHODS:
@@ -61,6 +62,12 @@ def api_docs(request: Request) -> HTMLResponse:
                 by_tag[(operation.get("tags") or ["other"])[0]].append(_shown(path, method, operation))
     context: dict[str, Any] = {"document": document, "by_tag": dict(sorted(by_tag.items())), "source": openapi.PATH}
     return render(request, "reports/api_docs.html", **context)
+
+
+@lru_cache(maxsize=4)
+def _document(app: FastAPI, address: str) -> dict[str, Any]:
+    """The routes do not change while we run, so the document is made once per address."""
+    return openapi.document(app, address=address)
 
 
 def _shown(path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,11 @@ import httpx
 from fastapi import FastAPI
 from sqlmodel import SQLModel
 
+import app.access.api
 import app.access.pages
+import app.catalog.api
 import app.catalog.pages
+import app.findings.api
 import app.findings.pages
 import app.plans.pages
 import app.reports.pages
@@ -38,6 +41,8 @@ def make_site(folder: Path) -> FastAPI:
     SQLModel.metadata.create_all(made.state.database.engine)
     for domain in (app.access, app.catalog, app.findings, app.plans, app.reports):
         made.include_router(domain.pages.router)
+    for api in (app.access.api, app.catalog.api, app.findings.api):
+        made.include_router(api.router)
     made.include_router(web.router)
     made.mount("/static", web.Files(directory=web.STATIC), name="static")
     Handlers(made, web.problem_page).install()

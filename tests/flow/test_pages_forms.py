@@ -85,7 +85,15 @@ def test_a_service_is_made_and_changed_with_durations_as_people_write_them(pages
     anna = pages.anna()
     anna.get("/services/new")
     answer = anna.post(
-        "/services", name="Parkeren", rto="4 u", rpo="15 min", mtpd="2 dagen", dependsOn=["SVC-001"], **SERVICE
+        "/services",
+        name="Parkeren",
+        rto="4 u",
+        rpo="15 min",
+        mtpd="2 dagen",
+        mbcoNumber="2,5",
+        mbcoUnit="plaatsen per minuut",
+        dependsOn=["SVC-001"],
+        **SERVICE,
     )
     assert answer.status_code == 303, answer.text
     where = answer.headers["location"]
@@ -93,6 +101,7 @@ def test_a_service_is_made_and_changed_with_durations_as_people_write_them(pages
     assert "15 min" in page
     assert "2 d" in page
     assert "Aanmelden" in page
+    assert "2,5" in page
     form = anna.get(f"{where}/edit").text
     assert 'value="4 u"' in form
     revision = re.search(r'name="revision" value="(\d+)"', form)

@@ -115,3 +115,4 @@ def test_text_of_people_is_never_markup(pages: Pages) -> None:  # noqa: F811
 def test_the_api_documentation_names_each_operation_and_where_its_document_is(pages: Pages) -> None:  # noqa: F811
     text = Visitor(pages.site).get("/api/v1/docs").text
     assert "/api/v1/openapi.json" in text
+    assert all(f'id="{operation}"' in text for operation in ("listServices", "createFinding", "startSession"))
