@@ -1,6 +1,5 @@
 """Turns what was read into the playbook's model, part by part, so that one wrong key does not hide other faults."""
 
-from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -16,6 +15,10 @@ Part = TypeVar("Part", bound=BaseModel)
 _PLACEHOLDER = {"id": "placeholder", "wait": "PT1S"}
 _TITLE = {"nl": "?", "en": "?"}
 _LISTS = ("steps", "guards", "injects")
+MOST_STEPS = 300
+"""Also of guards and of injects. Judging every path takes time that grows with the square of their number."""
+MOST_TOLD = 100
+"""Faults after which reading goes no further: nobody mends more at once, and a hostile file has thousands."""
 _BY_ENTRY = {"inputs", "proves", "options"}
 """Keys of which one bad entry leaves the others readable."""
 
@@ -38,6 +41,8 @@ def build(notes: Notes) -> Playbook | None:
         "injects": tuple(_step(raw, ("injects", index), notes) for index, raw in lists["injects"]),
         "guards": tuple(_guard(raw, ("guards", index), notes) for index, raw in lists["guards"]),
     }
+    if len(notes.found) >= MOST_TOLD:
+        return None
     if not parts["steps"]:
         notes.add(("steps",), "no-steps", say("A playbook needs steps. Add at least one under 'steps:'."))
     return playbook.model_copy(update=parts)
@@ -48,6 +53,12 @@ def _items(data: dict[str, Any], name: str, notes: Notes) -> list[tuple[int, dic
     if not isinstance(value, list):
         notes.breaks((name,), "not-a-list", say("'{name}' must be a list: each item begins with a dash.", name=name))
         return []
+    if len(value) > MOST_STEPS:
+        reason = say(
+            "More than {most} items in '{name}' cannot be judged. Split the playbook.", most=MOST_STEPS, name=name
+        )
+        notes.breaks((name,), "too-many-steps", reason)
+        return []
     for index, item in enumerate(value):
         if not isinstance(item, dict):
             notes.breaks((name, index), "not-a-mapping", say("Write this item as 'key: value' pairs."))
@@ -55,7 +66,7 @@ def _items(data: dict[str, Any], name: str, notes: Notes) -> list[tuple[int, dic
 
 
 def _step(raw: dict[str, Any], path: Path, notes: Notes) -> Step:
-    found = salvage(Step, raw, path, notes, {"id": _nameless(path)})
+    found = salvage(Step, raw, path, notes, {"id": _nameless(path)}) if len(notes.found) < MOST_TOLD else None
     return found if found is not None else Step.model_construct(id=_nameless(path))
 
 
@@ -75,21 +86,22 @@ def salvage(kind: type[Part], raw: dict[str, Any], path: Path, notes: Notes, mis
         return kind.model_validate(raw)
     except ValidationError as error:
         problems = error.errors()
-    for place, same in _by_place(problems, raw):
+    by_place = _by_place(problems, raw)
+    for place, same in list(by_place.items())[:MOST_TOLD]:
         notes.breaks((*path, *place), *_explained(same[0], same, place, kind))
-    kept = _without(raw, [place for place, _ in _by_place(problems, raw)])
+    kept = _without(raw, list(by_place))
     try:
         return kind.model_validate({**missing, **kept})
     except ValidationError:
         return None
 
 
-def _by_place(problems: list[ErrorDetails], raw: Any) -> Iterable[tuple[Path, list[ErrorDetails]]]:
+def _by_place(problems: list[ErrorDetails], raw: Any) -> dict[Path, list[ErrorDetails]]:
     """Problems per place that exists in the file; pydantic also names branches of unions, which do not."""
     places: dict[Path, list[ErrorDetails]] = {}
     for problem in problems:
         places.setdefault(_existing(problem, raw), []).append(problem)
-    return places.items()
+    return places
 
 
 def _existing(problem: ErrorDetails, raw: Any) -> Path:
@@ -118,11 +130,22 @@ def _without(raw: dict[str, Any], places: list[Path]) -> dict[str, Any]:
     return kept
 
 
+_MUST_BE = {
+    "tuple_type": "a list, as in [one, two]",
+    "dict_type": "'key: value' pairs",
+    "model_type": "'key: value' pairs",
+    "string_type": "text; put a number or word in quotes",
+    "int_type": "a whole number, without quotes",
+    "bool_type": "true or false, without quotes",
+}
+"""What pydantic says in the words of Python, said in those of YAML."""
+
+
 def _explained(
     problem: ErrorDetails, same: list[ErrorDetails], place: Path, kind: type[BaseModel]
 ) -> tuple[str, Message]:
     """Stable code and sentence for what pydantic found."""
-    name = str(place[-1]) if place else ""
+    name = next((str(part) for part in reversed(place) if isinstance(part, str)), "")
     match problem["type"]:
         case "missing" if name == "timeout":
             return "timeout-missing", say("A time-out is missing. Add 'timeout: PT1M' (the longest time it may take).")
@@ -140,6 +163,8 @@ def _explained(
             return "wrong-form", say("'{name}' has a wrong form. It must match {pattern}.", name=name, pattern=pattern)
         case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
             return "out-of-range", say("'{name}' is out of range: {problem}.", name=name, problem=problem["msg"])
+        case kind_of if len(same) == 1 and kind_of in _MUST_BE:
+            return "wrong-value", say("'{name}' must be {form}.", name=name, form=_MUST_BE[kind_of])
         case _:
             told = "; or ".join(dict.fromkeys(each["msg"] for each in same))
             return "wrong-value", say("'{name}' has a wrong value: {problem}.", name=name, problem=told)

@@ -10,7 +10,9 @@ from app.playbooks.refusals import Notes
 from app.playbooks.yaml_text import Path
 
 _SECRET_NAMES = re.compile(
-    r"(^|[_-])(dsn|passw(or)?d|passphrase|secret|token|api[_-]?key|private[_-]?key|credentials?|authorization)$", re.I
+    r"(^|[_-])(dsn|passw(or)?ds?|pwd|passphrase|secrets?|tokens?|(api|access|private|secret)[_-]?keys?|credentials?"
+    r"|(proxy[_-])?authorization|cookie)$",
+    re.I,
 )
 _SECRET_TEXT = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY|\b(password|passwd|pwd)=\S|://[^/\s@:]+:[^/\s@]+@|\bBearer\s+\S{8,}", re.I
@@ -34,12 +36,12 @@ def check(given: Mapping[str, Any], path: Path, notes: Notes, *, inside: Path = 
             )
             notes.breaks((*path, name, *inside), "argv-is-text", reason)
     for place, value in references.places(given):
-        if not isinstance(value, str):
+        if value is None or isinstance(value, bool):
             continue
         named = next((str(part) for part in reversed(place) if isinstance(part, str)), "")
-        if value.startswith("-"):
+        if isinstance(value, str) and value.startswith("-"):
             reason = say("A parameter must not start with '-': a command would read it as an option.")
             notes.breaks((*path, *place, *inside), "leading-dash", reason)
-        elif looks_secret(named, value):
+        elif looks_secret(named, str(value)):
             reason = say("A secret stands here in plain text. Keep it at the site and write 'secret://NAME'.")
             notes.breaks((*path, *place, *inside), "secret-inline", reason)

@@ -123,6 +123,8 @@ RoleName = Annotated[str, Field(pattern=WORD)]
 Reference = Annotated[str, Field(pattern=REFERENCE)]
 """``${input}``, ``${input.field}`` or ``${steps.ID.measurements.NAME}``: always a whole value."""
 Positive = Annotated[Duration, Field(gt=0)]
+YesOrNo = Annotated[bool, Field(strict=True)]
+"""``true`` or ``false``; in YAML 1.2 ``yes`` and ``no`` are texts."""
 
 
 class Frozen(BaseModel):
@@ -158,7 +160,7 @@ class UndoCall(Frozen):
 class Retries(Frozen):
     """How often an attempt is repeated, and after how long."""
 
-    times: int = Field(ge=1, le=100)
+    times: Annotated[int, Field(ge=1, le=100, strict=True)]
     wait: Duration = 0
 
 
@@ -211,10 +213,10 @@ class Step(Frozen):
     retries: Retries | None = None
     on_failure: OnFailure = OnFailure.ASK
     undo: UndoCall | None = None
-    irreversible: bool = False
-    point_of_no_return: bool = False
-    starts_outage: bool = False
-    ends_outage: bool = False
+    irreversible: YesOrNo = False
+    point_of_no_return: YesOrNo = False
+    starts_outage: YesOrNo = False
+    ends_outage: YesOrNo = False
     manual: Text | None = None
     """How to do it by hand: for the printed kit and for a run by hand."""
 
@@ -223,7 +225,7 @@ class Step(Frozen):
     evidence: EvidenceRule = EvidenceRule.OPTIONAL
     signs: SignedFact | None = None
     options: dict[Annotated[str, Field(pattern=WORD)], Annotated[str, Field(pattern=OPTION)]] = {}
-    quorum: int = Field(default=1, ge=1, le=20)
+    quorum: Annotated[int, Field(ge=1, le=20, strict=True)] = 1
     veto: str | None = None
     """The option that a single vote decides, whatever the quorum."""
     on_timeout: str | None = None

@@ -26,7 +26,9 @@ _FITTING: dict[StepKind, set[str]] = {
 
 
 def check(playbook: Playbook, notes: Notes) -> None:
-    """Note everything about the structure that is refused."""
+    """Note everything about the structure that is refused; of steps that could not be read at all, nothing hangs."""
+    if ("steps",) in notes.broken:
+        return
     _check_ids(playbook, notes)
     for index, step in enumerate(playbook.steps):
         path: Path = ("steps", index)
@@ -77,7 +79,7 @@ def _check_kind(step: Step, path: Path, notes: Notes) -> None:
         if key not in _FITTING[kind] | {kind.value} and key in _every_key():
             reason = say("'{key}' means nothing in a step of kind '{kind}'. Remove it.", key=key, kind=kind.value)
             notes.add((*path, key), "key-does-not-fit", reason)
-    if kind in {StepKind.USES, StepKind.PLAY} and step.timeout is None and kind is StepKind.USES:
+    if kind is StepKind.USES and step.timeout is None:
         reason = say("A time-out is missing. Add 'timeout: PT1M' (the longest time it may take).")
         notes.add((*path, "timeout"), "timeout-missing", reason)
 
@@ -212,7 +214,9 @@ def _check_proves(playbook: Playbook, notes: Notes) -> None:
 def _check_locks(playbook: Playbook, notes: Notes) -> None:
     pairs = [name for name, each in playbook.inputs.items() if each.type is InputType.ENVIRONMENT_PAIR]
     for index, name in enumerate(playbook.locks):
-        if ("inputs", name) not in notes.broken and name not in pairs:
+        if name in playbook.locks[:index]:
+            notes.add(("locks", index), "duplicate-lock", say("'{name}' stands here twice. Keep one.", name=name))
+        elif ("inputs", name) not in notes.broken and name not in pairs:
             reason = say(
                 "'{name}' is no input of type environment-pair, so it cannot be locked. Known: {pairs}.",
                 name=name,

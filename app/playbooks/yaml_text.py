@@ -25,6 +25,10 @@ LARGEST = 256 * 1024
 MOST_NODES = 10_000
 DEEPEST = 20
 _TURNING = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
+_UNCLEAN = frozenset({"Cs", "Cc", "Zl", "Zp"})
+"""Categories of characters that nobody sees: lone surrogates, controls, line and paragraph separators."""
+_STAND_IN = "?"
+"""Takes the place of a refused text, so that no message repeats it."""
 _INTEGER = re.compile(r"^[-+]?(0|[1-9][0-9]{0,17})$")
 _NUMBER = re.compile(r"^[-+]?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?([eE][-+]?[0-9]{1,2})?$")
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -87,15 +91,19 @@ def _before_parsing(text: str) -> Iterator[Fault]:
         yield Fault(1, (), "too-large", say("The file is larger than 256 KiB. Split the playbook."))
         return
     for number, line in enumerate(text.split("\n"), start=1):
-        for character in line.rstrip("\r"):
-            unclean = character in _TURNING or unicodedata.category(character) in {"Cs", "Cc"}
-            if unclean and character != "\t":
-                reason = say(
-                    "Character U+{code} is invisible or turns the reading direction. Remove it.",
-                    code=f"{ord(character):04X}",
-                )
-                yield Fault(number, (), "forbidden-character", reason)
-                break
+        if unclean := _unclean(line.rstrip("\r"), but="\t"):
+            yield Fault(number, (), "forbidden-character", unclean)
+
+
+def _unclean(text: str, *, but: str) -> Message | None:
+    """Why a text is refused for its characters; `but` are permitted all the same."""
+    for character in text:
+        if character not in but and (character in _TURNING or unicodedata.category(character) in _UNCLEAN):
+            return say(
+                "Character U+{code} is invisible or turns the reading direction. Remove it.",
+                code=f"{ord(character):04X}",
+            )
+    return None
 
 
 class _Reader:
@@ -142,6 +150,10 @@ class _Reader:
             return self.sequence(path, depth)
         if isinstance(event, MappingStartEvent):
             return self.mapping(path, depth)
+        # A quoted text can write as \u… what may not stand in the file.
+        if unclean := _unclean(str(event.value), but="\t\n"):
+            self.note(event, path, "forbidden-character", unclean)
+            return _STAND_IN
         return _scalar(event)
 
     def count(self, event: Any, path: Path, depth: int) -> None:
@@ -183,10 +195,10 @@ class _Reader:
         """A key: plain text, and no merge key."""
         if not isinstance(event, ScalarEvent):
             self.stop(event, path, "key-not-text", say("A key must be plain text. Write a word before the colon."))
-        self.value(event, path, depth)
+        read = self.value(event, path, depth)
         if event.value == "<<" and event.style is None:
             self.note(event, path, "yaml-merge", say("Merge keys (<<) are refused. Write the keys out."))
-        return str(event.value)
+        return _STAND_IN if read == _STAND_IN else str(event.value)
 
 
 def _scalar(event: ScalarEvent) -> Any:

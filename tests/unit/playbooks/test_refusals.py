@@ -2,8 +2,11 @@
 
 # ruff: noqa: E501 - a row of a table stays on one line
 
+import time
+
 import pytest
 
+from app.playbooks.loader import PlaybookInvalid
 from tests.unit.playbooks.written import SOUND, changed, read, refused
 
 
@@ -13,7 +16,7 @@ def test_the_sound_playbook_is_accepted():
 
 REFUSED = {
     "a key twice": (changed("modes: [live]", "modes: [tabletop]\nmodes: [live]"), (4, None, "modes", "duplicate-key")),
-    "an unknown key": (changed("locks: [pair]", "locking: [pair]"), (8, None, "locking", "unknown-key")),
+    "an unknown key": (SOUND + "locking: [pair]\n", (35, None, "locking", "unknown-key")),
     "an unknown key of a step": (changed("timeout: PT30S, needs", "time_out: PT30S, needs"), (18, "fenced", "time_out", "unknown-key")),
     "an unknown step kind": (SOUND + "  - {id: x, shell: [rm]}\n", (35, "x", "shell", "unknown-key")),
     "a step that does nothing": (SOUND + "  - {id: x, needs: [serve]}\n", (35, "x", "", "unknown-step-kind")),
@@ -50,6 +53,17 @@ REFUSED = {
     "an option of no known effect": (changed("no: stop", "no: explode"), (11, "go", "options.no", "wrong-form")),
     "a time-out to no option": (changed("on_timeout: no}", "on_timeout: maybe}"), (11, "go", "on_timeout", "unknown-option")),
     "a lock on what is no pair": (changed("locks: [pair]", "locks: [from]"), (8, None, "locks.0", "unknown-lock")),
+    "a lock twice": (changed("locks: [pair]", "locks: [pair, pair]"), (8, None, "locks.1", "duplicate-lock")),
+    "a change of what is not locked": (changed("locks: [pair]\n", ""), (13, "fence", "with.pair", "lock-missing")),
+    "true for one": (changed("on_timeout: no}", "on_timeout: no, quorum: true}"), (11, "go", "quorum", "wrong-value")),
+    "yes for true": (changed("    timeout: PT5M\n", "    timeout: PT5M\n    ends_outage: yes\n"), (34, "serve", "ends_outage", "wrong-value")),
+    "a secret that is a number": (changed("stable_for: PT10S", "token: 12345678"), (32, "serve", "with.token", "secret-inline")),
+    "secrets in a list": (changed("stable_for: PT10S", "tokens: [hunter2hunter2]"), (32, "serve", "with.tokens.0", "secret-inline")),
+    "a surrogate written as an escape": (changed("title:", 'summary: {nl: "\\ud800", en: b}\ntitle:'), (2, None, "summary.nl", "forbidden-character")),
+    "a turned reading direction as an escape": (changed("title:", 'summary: {nl: a, en: "\\u202e"}\ntitle:'), (2, None, "summary.en", "forbidden-character")),
+    "a NUL as an escape": (changed("title:", 'summary: {nl: "\\0", en: b}\ntitle:'), (2, None, "summary.nl", "forbidden-character")),
+    "steps that are no list": (SOUND.split("steps:")[0] + "steps: {a: b}\n", (10, None, "steps", "not-a-list")),
+    "more steps than can be judged": (SOUND.split("steps:")[0] + "steps:\n" + "".join(f"  - {{id: s{n}, wait: PT1S}}\n" for n in range(301)), (10, None, "steps", "too-many-steps")),
     "a proof by no step": (changed("[fenced, serve]", "[fenced, served]"), (9, None, "proves.switchover.1", "unknown-step")),
     "a proof of no known kind": (changed("{switchover:", "{miracle:"), (9, None, "proves.miracle", "unknown-word")),
     "a change repeated blindly": (changed("    needs: [go]\n", "    needs: [go]\n    retries: {times: 3}\n"), (17, "fence", "retries", "retries-on-change")),
@@ -71,6 +85,24 @@ ALONE = sorted(set(REFUSED) - {"needs in a circle", "two steps of one id", "an u
 def test_one_fault_is_told_once_and_no_other_is_invented(name):
     text, expected = REFUSED[name]
     assert refused(text) == [expected]
+
+
+def test_an_unlocked_pair_is_told_once_at_the_first_step_that_changes_it():
+    assert [code for _, _, _, code in refused(SOUND.replace("locks: [pair]\n", ""))] == ["lock-missing"]
+
+
+def test_a_file_of_thousands_of_faults_is_refused_quickly_and_tells_a_hundred():
+    began = time.monotonic()
+    found = refused("".join(f"k{n}: 1\n" for n in range(4000)))
+    assert len(found) == 100
+    assert time.monotonic() - began < 10
+
+
+def test_no_refusal_repeats_a_character_that_no_answer_can_carry():
+    for text in (SOUND + '"a\\ud800": 1\n', SOUND + '"\\udfff":\n  x: 1\n'):
+        with pytest.raises(PlaybookInvalid) as error:
+            read(text)
+        str(error.value).encode()
 
 
 def test_all_faults_are_told_at_once_in_the_order_of_the_file():
