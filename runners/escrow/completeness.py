@@ -74,6 +74,8 @@ def _look(deposit: Deposit, root: Path, context: Context) -> Outcome:
         Measurement(name="deposit_age", value=age_days(listed.made_at, datetime.now(UTC)), unit="days"),
         Measurement(name="deposit_version", value=listed.version),
         evidence=(Evidence(path="packages.json", media_type="application/json", title="Packages"),),
+        # Only the files and the key were read, all of them ours to reach.
+        needed_supplier=False,
     )
 
 
