@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from fastapi import Request, Response
 from pydantic import ConfigDict, Field
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, false, func, or_, select
 from sqlmodel import Session
 
 from app.core.errors import FieldError, InvalidInput
@@ -60,7 +60,8 @@ def ordering(sort: str | None, sortable: Mapping[str, Column], default: str) -> 
 
 def searching(q: str | None, searched: Sequence[Column]) -> list[ColumnElement[bool]]:
     """Conditions that each word of `q` occurs in one of the columns, whatever its case."""
-    return [or_(*(column.icontains(word, autoescape=True) for column in searched)) for word in (q or "").split()]
+    words = (q or "").split()
+    return [or_(false(), *(column.icontains(word, autoescape=True) for column in searched)) for word in words]
 
 
 def paged(
