@@ -11,14 +11,16 @@ from app.access.models import Person
 from app.access.rules import Actor
 from app.catalog.models import Service
 from app.core import audit
-from app.core.errors import Conflict, NotAllowed, Problem, not_found
+from app.core.errors import Conflict, FieldError, InvalidInput, NotAllowed, Problem, not_found
 from app.core.messages import say
 from app.drills.models import Drill
 from app.drills.rules import ApprovalPolicy
 from app.playbooks.rules import Mode
+from app.runs import words
 from app.runs.compose import compose
 from app.runs.models import Run
 from app.runs.record import Approval, ApprovalVerdict
+from app.runs.words import Words
 
 
 class Standing(StrEnum):
@@ -102,15 +104,15 @@ def is_process_owner(session: Session, service_id: str | None, person: Person | 
     )
 
 
-def why_void(session: Session, run: Run, *, now: datetime) -> str | None:
+def why_void(session: Session, run: Run, *, now: datetime) -> Words | None:
     """Why a run may not do what can't be undone: its approval ended, or what runs is not what was approved."""
     drill = session.get_one(Drill, run.drill_id)
     try:
         digest = compose(session, drill, by_hand=run.by_hand).digest
     except Problem as problem:
-        return f"The configuration can't be used any more: {problem}"
+        return words.unusable(problem)
     if digest != run.digest:
-        return "The configuration changed since this run was approved. Approve it again, or undo."
+        return words.CONFIGURATION_CHANGED
     policy = policy_of(drill)
     if policy is None:
         return None
@@ -118,7 +120,7 @@ def why_void(session: Session, run: Run, *, now: datetime) -> str | None:
     out = excluded(drill, starter=run.starter, author=run.author)
     if standing(policy, [_said(row) for row in own], run.digest, excluded=out, now=now) is Standing.GRANTED:
         return None
-    return "The approval of this run was revoked or has run out. Approve it again, or undo."
+    return words.APPROVAL_ENDED
 
 
 def _said(row: Approval) -> Said:
@@ -181,9 +183,13 @@ def give(
             say("What would run is not what you saw. Look at the preview again, then decide."), now=expected
         )
     person = session.get(Person, actor.person_id) if actor.person_id else None
-    _require_independent(session, drill, run, person, digest)
+    _require_independent(session, drill, run, person, digest, now)
     policy = policy_of(drill) or ApprovalPolicy()
     start = valid_from or now
+    until = min(valid_until or start + timedelta(seconds=policy.valid_for), start + timedelta(days=366))
+    if until <= max(start, now):
+        late = say("This approval would be over before it begins. Give a later validUntil, or leave it out.")
+        raise InvalidInput(late, errors=[FieldError("validUntil", "already-over", late)])
     row = Approval(
         drill_id=drill.id,
         run_id=run.id if run else None,
@@ -194,7 +200,7 @@ def give(
         comment=comment,
         at=now,
         valid_from=start,
-        valid_until=min(valid_until or start + timedelta(seconds=policy.valid_for), start + timedelta(days=366)),
+        valid_until=until,
     )
     session.add(row)
     session.flush()
@@ -203,14 +209,17 @@ def give(
     return row
 
 
-def _require_independent(session: Session, drill: Drill, run: Run | None, person: Person | None, digest: str) -> None:
+def _require_independent(
+    session: Session, drill: Drill, run: Run | None, person: Person | None, digest: str, now: datetime
+) -> None:
     if person is None:
         raise NotAnApprover(say("Only a person can approve a run."))
     author = run.author if run else author_of(session, drill)
     if person.id in excluded(drill, starter=run.starter if run else "", author=author):
         raise NotAnApprover(say("You planned, started or wrote this. Two other people must approve it."))
     wanted = select(Approval).where(Approval.digest == digest, Approval.person_id == person.id)
-    wanted = wanted.where(Approval.drill_id == drill.id, col(Approval.revoked_at).is_(None))
+    # What has run out counts no longer, so its giver may say it again.
+    wanted = wanted.where(Approval.drill_id == drill.id, col(Approval.revoked_at).is_(None), Approval.valid_until > now)
     for before in session.exec(wanted):
         if before.run_id == (run.id if run else None) and before.used_at is None:
             raise NotAnApprover(say("You decided about this before. Somebody else must be the second person."))

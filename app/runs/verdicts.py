@@ -53,6 +53,10 @@ _NOT_DONE = Text(
     nl="De stappen die dit aantonen zijn niet allemaal uitgevoerd.",
     en="The steps that show this were not all carried out.",
 )
+_TAKEN_BACK = Text(
+    nl="Wat gedaan was, is ongedaan gemaakt. Dit toont niets aan.",
+    en="What had been done was taken back. This shows nothing.",
+)
 _SKIPPED = Text(
     nl="Een verplichte stap is overgeslagen of de fout ervan is genegeerd.",
     en="A mandatory step was skipped, or its failure was ignored.",
@@ -87,7 +91,9 @@ def claim_done(carriers: Sequence[StepDone], path: Sequence[StepDone], *, breach
         return ClaimDone(ProofVerdict.FAIL, _BREACHED, skipped)
     unsure = next((s for s in path if s.state not in SETTLED or s.verdict is Verdict.UNKNOWN), None)
     if unsure is not None:
-        return ClaimDone(ProofVerdict.INCONCLUSIVE, unsure.reason or _NOT_DONE, skipped, unsure.id)
+        # The reason of a step that was undone tells how well it had gone before.
+        why = _TAKEN_BACK if unsure.state is StepState.UNDONE else unsure.reason or _NOT_DONE
+        return ClaimDone(ProofVerdict.INCONCLUSIVE, why, skipped, unsure.id)
     if not any(s.state in _OK for s in carriers):
         return ClaimDone(ProofVerdict.INCONCLUSIVE, _NOT_DONE, skipped)
     if skipped:

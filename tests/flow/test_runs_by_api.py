@@ -10,13 +10,16 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse
+from sqlmodel import select
 
+from app.core import clock
 from app.core.evidence import EvidenceStore
 from app.core.problems import Handlers
 from app.playbooks.rules import Mode
 from app.runs import planning
 from app.runs.api import router
 from app.runs.locks import EnvironmentBusy
+from app.runs.record import Approval
 from app.runs.rules import RunState
 from tests.flow.runs_world import LINE, SWITCH, World, build, passed
 
@@ -81,6 +84,24 @@ def test_an_approval_of_another_digest_is_refused_with_the_present_one(web: Web)
     run = web.post(f"/drills/{web.world.switch()}/runs")
     answer = web.call("POST", f"/runs/{run['id']}/approvals", {"digest": "0" * 64, "verdict": "approved"}, by="owner")
     assert (answer.status_code, answer.json()["code"]) == (409, "approval-other-digest")
+
+
+def test_an_approval_that_would_be_over_at_once_is_refused_and_does_not_keep_its_giver_from_another(web: Web) -> None:
+    run = web.post(f"/drills/{web.world.switch()}/runs")
+    yes = {"digest": run["digest"], "verdict": "approved"}
+    past = {**yes, "validUntil": "2020-01-01T00:00:00Z"}
+    answer = web.call("POST", f"/runs/{run['id']}/approvals", past, by="approver")
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "already-over")
+    web.post(f"/runs/{run['id']}/approvals", yes, by="approver")
+
+
+def test_who_approved_for_a_time_that_is_over_may_approve_again(web: Web) -> None:
+    run = web.post(f"/drills/{web.world.switch()}/runs")
+    yes = {"digest": run["digest"], "verdict": "approved"}
+    web.post(f"/runs/{run['id']}/approvals", yes, by="approver")
+    with web.world.database.transaction() as session:
+        session.exec(select(Approval)).one().valid_until = clock.now()
+    web.post(f"/runs/{run['id']}/approvals", yes, by="approver")
 
 
 def test_one_deny_ends_a_run_that_has_not_begun(web: Web) -> None:
