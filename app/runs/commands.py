@@ -17,6 +17,7 @@ from app.runs.progress import advance
 from app.runs.record import Approval, ApprovalVerdict, Decision
 from app.runs.rules import Call, Command, Legal, Pause, RunState, StepState
 from app.runs.view import Held, hold, set_ready, tell
+from app.runs.words import ABORTED_BY_A_PERSON, own_words
 from runners.contract import Repeat
 
 
@@ -72,7 +73,7 @@ def pause(session: Session, run_id: str, *, actor: Actor, reason: str, now: date
     """Start no further step; what runs is finished."""
     held = hold(session, run_id)
     require(held, Command.PAUSE)
-    held.run.paused, held.run.pause_reason = Pause.OPERATOR, reason
+    held.run.paused, held.run.pause_reason = Pause.OPERATOR, own_words(reason)
     _note(session, held, Command.PAUSE, actor, reason, now)
     advance(session, held, now=now)
     return held
@@ -84,10 +85,10 @@ def resume(session: Session, run_id: str, *, actor: Actor, reason: str, now: dat
     require(held, Command.RESUME)
     run = held.run
     if run.aborting:
-        run.aborting, run.abort_reason = False, ""
+        run.aborting, run.abort_reason = False, {}
         for row in held.steps.values():
             _forget_stop(held, row)
-    run.paused, run.pause_reason = None, ""
+    run.paused, run.pause_reason = None, {}
     _note(session, held, Command.RESUME, actor, reason, now)
     advance(session, held, now=now)
     return held
@@ -178,7 +179,8 @@ def abort(session: Session, run_id: str, *, actor: Actor, reason: str, now: date
     if run.started_at is None:
         finish_run(session, held, RunState.ABORTED, now=now, reason=reason)
         return held
-    run.aborting, run.undoing, run.paused, run.abort_reason = True, False, None, reason or "Aborted by a person."
+    run.aborting, run.undoing, run.paused = True, False, None
+    run.abort_reason = own_words(reason) or ABORTED_BY_A_PERSON
     for row in held.steps.values():
         if row.call is Call.UNDO and row.state in (StepState.READY, StepState.WAITING):
             row.state, row.call = row.before_undo or StepState.UNKNOWN, Call.RUN

@@ -7,7 +7,7 @@ from sqlmodel import Session, col, select
 from app.catalog.models import Service
 from app.playbooks.references import Unresolved
 from app.playbooks.rules import Guard, OnBreach, Step
-from app.runs import stays
+from app.runs import stays, words
 from app.runs.compose import ValueMissing, describe
 from app.runs.drivers import RunnerMissing
 from app.runs.models import GuardState, Run, Stay
@@ -110,10 +110,10 @@ def _act(session: Session, held: Held, guard: Guard, row: GuardState, now: datet
         return
     only_pause = row.seen is Verdict.UNKNOWN or passed_no_return(held.facts()) or guard.on_breach is OnBreach.PAUSE
     if only_pause:
-        run.paused, run.pause_reason = Pause.GUARD, f"{guard.id}: {row.reason.get('en', '')}"
+        run.paused, run.pause_reason = Pause.GUARD, words.by_guard(guard.id, row.reason)
     elif guard.on_breach is OnBreach.UNDO:
         run.undoing = True
     else:
-        run.aborting, run.abort_reason = True, f"{guard.id}: {row.reason.get('en', '')}"
+        run.aborting, run.abort_reason = True, words.by_guard(guard.id, row.reason)
     tell(session, run, "guard.acted", now=now, guard=guard.id, seen=row.seen, does=guard.on_breach)
     advance(session, held, now=now)

@@ -72,9 +72,11 @@ class Run(SQLModel, table=True):
     """Why it is missed, or why it can't start yet: ``{code, text}``."""
     needs_approval: bool = False
     paused: Pause | None = word(Pause, optional=True)
-    pause_reason: str = Field(default="", max_length=2000)
+    pause_reason: dict[str, Any] = document()
+    """``{nl, en}``; a person's own words stand in both."""
     aborting: bool = False
-    abort_reason: str = Field(default="", max_length=2000)
+    abort_reason: dict[str, Any] = document()
+    """``{nl, en}`` as well."""
     undoing: bool = False
     real: bool = False
     """Whether a person said *this is real*: it stopped being a drill."""

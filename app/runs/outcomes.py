@@ -32,7 +32,7 @@ def settle(row: StepRun, outcome: Outcome, now: datetime) -> None:
     row.finished_at, row.crashed = now, False
     if row.call is Call.UNDO:
         row.state = StepState.UNDONE if outcome.verdict is Verdict.PASSED else StepState.UNDO_FAILED
-        row.comment = "" if outcome.verdict is Verdict.PASSED else outcome.reason.en
+        row.outcome = row.outcome | {"reason": outcome.reason.model_dump()}
         return
     done = StepState.WARNING if outcome.warning else StepState.SUCCEEDED
     states = {Verdict.PASSED: done, Verdict.FAILED: StepState.FAILED, Verdict.UNKNOWN: StepState.UNKNOWN}
@@ -46,7 +46,8 @@ def no_outcome(row: StepRun, error: Text | None, now: datetime) -> None:
     if row.call is Call.RUN:
         row.verdict = Verdict.UNKNOWN
         row.outcome = {"verdict": Verdict.UNKNOWN.value, "reason": reason.model_dump(), "measurements": []}
-    row.comment = reason.en
+    else:
+        row.outcome = row.outcome | {"reason": reason.model_dump()}
     look_or_ask(row, now=now)
 
 

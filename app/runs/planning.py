@@ -14,7 +14,7 @@ from app.drills.readiness import lacks
 from app.drills.rules import Attendance, Limits, MomentState
 from app.plans.models import PlanVersion
 from app.playbooks.rules import Mode, StepKind
-from app.runs import approval, drivers, locks
+from app.runs import approval, drivers, locks, words
 from app.runs.approval import Standing
 from app.runs.compose import ORCHESTRATOR, Composed, compose
 from app.runs.finish import finish_run
@@ -235,7 +235,7 @@ def _not_yet(session: Session, held: Held, reason: Problem, now: datetime) -> No
         finish_run(session, held, RunState.DENIED, now=now, reason=str(reason))
         return
     run.queued_at = run.queued_at or (now if isinstance(reason, locks.EnvironmentBusy) else None)
-    run.end_reason = {"code": reason.code, "text": str(reason)}
+    run.end_reason = {"code": reason.code, "text": words.of_problem(reason)}
     if run.latest_start_at is not None and now > run.latest_start_at:
         finish_run(session, held, RunState.MISSED, now=now, reason=str(reason))
         _tell_moment(session, run, reason)
@@ -248,7 +248,7 @@ def _tell_moment(session: Session, run: Run, reason: Problem) -> None:
     moment = session.get(DrillMoment, run.moment_id) if run.moment_id else None
     if moment is not None:
         moment.state, moment.reason_code = MomentState.MISSED, reason.code[:40]
-        moment.reason = {"nl": str(reason), "en": str(reason)}
+        moment.reason = words.of_problem(reason)
         session.add(moment)
 
 

@@ -6,7 +6,7 @@ from sqlmodel import Session
 
 from app.playbooks.references import parse, resolve
 from app.playbooks.rules import Choice, Step, StepKind, waits_until
-from app.runs import facts, wakeup
+from app.runs import facts, wakeup, words
 from app.runs.finish import finish_run, write_complete_proofs
 from app.runs.models import StepRun
 from app.runs.planner import Moves, next_moves
@@ -16,10 +16,7 @@ from app.runs.view import Held, set_ready, tell
 from app.runs.work import ReadyStep
 from runners.contract import Effect, Repeat, Verdict
 
-_SKIPPED = {
-    "unattended": "Nobody attends this run; the playbook lets it go on without this question.",
-    "passed-over": "A decision went past this step.",
-}
+_SKIPPED = {"unattended": words.UNATTENDED, "passed-over": words.PASSED_OVER}
 
 
 def advance(session: Session, held: Held, *, now: datetime) -> list[ReadyStep]:
@@ -55,17 +52,17 @@ def _apply(session: Session, held: Held, moves: Moves, now: datetime) -> None:
     for step_id in moves.open:
         _open(session, held, step_id, now)
     for step_id, why in moves.skip:
-        _settle(session, held, step_id, StepState.SKIPPED, now, comment=_SKIPPED[why])
+        _settle(session, held, step_id, StepState.SKIPPED, now, why=_SKIPPED[why])
     for step_id, option in moves.choose:
         decide(session, held, step_id, option, by="system", reason="", now=now)
     for step_id in moves.again:
         _start_afresh(held.steps[step_id])
     for step_id in moves.ignore:
-        _settle(session, held, step_id, StepState.IGNORED, now, comment="The playbook goes on after this failure.")
+        _settle(session, held, step_id, StepState.IGNORED, now)
     for step_id in moves.elapsed:
         _settle(session, held, step_id, StepState.SUCCEEDED, now)
     for step_id in moves.time_out:
-        _settle(session, held, step_id, StepState.TIMED_OUT, now, comment="Nobody answered in time.")
+        _settle(session, held, step_id, StepState.TIMED_OUT, now, why=words.NOBODY_ANSWERED)
     if moves.undo is not None:
         _take_back(session, held, moves.undo, now)
 
@@ -76,7 +73,7 @@ def _turn(session: Session, held: Held, choice: Choice, now: datetime) -> None:
         run.undoing = True
     else:
         run.aborting = True
-        run.abort_reason = run.abort_reason or "The decision was to stop."
+        run.abort_reason = run.abort_reason or words.DECIDED_TO_STOP
     tell(session, run, f"run.{'undoing' if run.undoing else 'aborting'}", now=now, reason=run.abort_reason)
 
 
@@ -168,12 +165,24 @@ def intend(held: Held, row: StepRun, *, now: datetime) -> None:
     row.intended, row.absent = True, False
 
 
-def _settle(session: Session, held: Held, step_id: str, state: StepState, now: datetime, *, comment: str = "") -> None:
+def _settle(
+    session: Session,
+    held: Held,
+    step_id: str,
+    state: StepState,
+    now: datetime,
+    *,
+    comment: str = "",
+    why: words.Words | None = None,
+) -> None:
+    """Settle a step that no driver settles; `why`: the system's reason, `comment`: a person's."""
     row = held.steps[step_id]
     row.state, row.finished_at, row.due_at, row.retry_at = state, now, None, None
     row.comment = comment or row.comment
     row.by = row.by or "system"
-    tell(session, held.run, f"step.{state.value}", now=now, step=step_id, comment=comment)
+    if why is not None:
+        row.outcome = row.outcome | {"reason": why}
+    tell(session, held.run, f"step.{state.value}", now=now, step=step_id, comment=comment, reason=why)
 
 
 def decide(session: Session, held: Held, step_id: str, option: str, *, by: str, reason: str, now: datetime) -> None:

@@ -11,7 +11,7 @@ from app.core.errors import Problem, not_found
 from app.drills import service as drills
 from app.drills.models import Drill, DrillMoment
 from app.drills.rules import MomentState
-from app.runs import drivers, leases, planning, steps
+from app.runs import drivers, leases, planning, steps, words
 from app.runs.models import Run, StepRun
 from app.runs.progress import advance
 from app.runs.rules import ENDS, Pause, passed_no_return
@@ -88,7 +88,7 @@ def _plan_moment(session: Session, moment_id: str, now: datetime) -> None:
             run = planning.plan_run(session, drill, actor=SYSTEM, now=now, moment=moment)
     except Problem as problem:
         moment.state, moment.reason_code = MomentState.MISSED, problem.code[:40]
-        moment.reason = {"nl": str(problem), "en": str(problem)}
+        moment.reason = words.of_problem(problem)
         session.add(moment)
         return
     planning.try_start(session, run.id, actor=SYSTEM, now=now)
@@ -115,6 +115,6 @@ def _move(session: Session, run_id: str, now: datetime) -> None:
     if run.latest_end_at is not None and run.latest_end_at <= now:
         run.latest_end_at = None
         if not passed_no_return(held.facts()) and not run.undoing and not run.aborting:
-            run.paused, run.pause_reason = Pause.GUARD, "The latest end of this drill has passed."
+            run.paused, run.pause_reason = Pause.GUARD, words.LATEST_END_PASSED
         tell(session, run, "run.latest-end-passed", now=now)
     advance(session, held, now=now)

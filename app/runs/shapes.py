@@ -188,8 +188,8 @@ class RunOut(RunRow):
     digest: str
     starter: str
     paused: Pause | None
-    pause_reason: str
-    abort_reason: str
+    pause_reason: dict[str, str]
+    abort_reason: dict[str, str]
     end_reason: dict[str, Any]
     verdict_reason: dict[str, Any]
     real: bool

@@ -11,7 +11,7 @@ from typing import Any
 from sqlmodel import Session, col, or_, select
 
 from app.playbooks.references import Unresolved
-from app.runs import approval, facts, leases, locks
+from app.runs import approval, facts, leases, locks, words
 from app.runs.models import EvidenceFile, Run, Stay, StepRun
 from app.runs.outcomes import adopt, no_outcome, plan_retry, settle
 from app.runs.progress import advance, as_ready, facts_hold, fail, intend, look_or_ask
@@ -180,7 +180,7 @@ def nobody_there(session: Session, step_run_id: str, attempt: int, *, now: datet
         en=f"There is no worker at site {row.site}. It was not possible to look.",
     )
     if row.call is Call.UNDO:
-        row.state, row.comment = StepState.UNDO_FAILED, reason.en
+        row.state, row.outcome = StepState.UNDO_FAILED, row.outcome | {"reason": reason.model_dump()}
     else:
         row.state, row.verdict, row.finished_at = StepState.UNKNOWN, Verdict.UNKNOWN, now
         row.outcome = {"verdict": Verdict.UNKNOWN.value, "reason": reason.model_dump(), "measurements": []}
@@ -216,7 +216,7 @@ def _may_start(session: Session, held: Held, row: StepRun, now: datetime) -> boo
     if run.aborting or run.undoing or run.paused is not None:
         return False
     if not locks.still_held(session, run):
-        _pause(session, held, "The lock of the environment is held by somebody else now.", now)
+        _pause(session, held, words.LOCK_LOST, now)
         return False
     if row.effect is Effect.CHANGES and (step.irrevocable or step.point_of_no_return):
         why = approval.why_void(session, held.run, now=now)
@@ -229,7 +229,7 @@ def _may_start(session: Session, held: Held, row: StepRun, now: datetime) -> boo
     return False
 
 
-def _pause(session: Session, held: Held, reason: str, now: datetime) -> None:
+def _pause(session: Session, held: Held, reason: words.Words, now: datetime) -> None:
     held.run.paused, held.run.pause_reason = Pause.GUARD, reason
     tell(session, held.run, "run.paused", now=now, reason=reason)
     advance(session, held, now=now)

@@ -259,7 +259,7 @@ def test_an_approval_revoked_halfway_stops_before_the_point_of_no_return(world: 
         assert steps.begin(session, promote.step_run_id, promote.attempt, owner=ME, now=world.now) is None
     held = world.held(run_id)
     assert held.run.state in (RunState.PAUSED_BY_GUARD, RunState.RUNNING)
-    assert "revoked" in held.run.pause_reason
+    assert "revoked" in held.run.pause_reason["en"]
 
 
 def test_a_lock_taken_over_stops_the_former_holder(world: World) -> None:

@@ -52,10 +52,10 @@ class Slow(Runner):
 
     def run(self, params: SlowParams, context: Context) -> Outcome:
         folder = Path(params.folder)
-        add(folder / CALLS, f"{params.name} {context.effect_key}")
         add(folder / PIDS, str(os.getpid()))
         if not params.late:
             self.make(folder, params, context)
+        add(folder / CALLS, f"{params.name} {context.effect_key}")  # the test may kill us from here on
         while not (folder / GO).exists() and not (folder / f"{GO}-{params.name}").exists():
             time.sleep(0.01)
         if params.late:

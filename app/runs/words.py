@@ -1,0 +1,64 @@
+"""Why a run or step came to be as it is, in both languages: of the system, of a person, or of a refusal."""
+
+from app.core import i18n
+from app.core.errors import Problem
+
+Words = dict[str, str]
+"""``{nl, en}``, as rows keep it."""
+
+
+def words(nl: str, en: str) -> Words:
+    """A reason that the system gives."""
+    return {"nl": nl, "en": en}
+
+
+def own_words(said: str) -> Words:
+    """What a person wrote, in whatever language it was; nothing where nothing was written."""
+    return {"nl": said, "en": said} if said else {}
+
+
+def of_problem(problem: Problem) -> Words:
+    """The sentence of a refusal in both languages."""
+    found: Words = {}
+    for language in ("nl", "en"):
+        with i18n.speaking(language):
+            found[language] = i18n.pick(problem.detail)
+    return found
+
+
+LATEST_END_PASSED = words(
+    "De uiterste eindtijd van deze oefening is voorbij.", "The latest end of this drill has passed."
+)
+LOCK_LOST = words(
+    "Iemand anders houdt nu het slot van de omgeving.", "The lock of the environment is held by somebody else now."
+)
+DECIDED_TO_STOP = words("Er is besloten te stoppen.", "The decision was to stop.")
+ABORTED_BY_A_PERSON = words("Een persoon heeft de run afgebroken.", "A person aborted the run.")
+UNATTENDED = words(
+    "Niemand is bij deze run; het draaiboek laat hem zonder deze vraag doorgaan.",
+    "Nobody attends this run; the playbook lets it go on without this question.",
+)
+PASSED_OVER = words("Een besluit ging aan deze stap voorbij.", "A decision went past this step.")
+NOBODY_ANSWERED = words("Niemand heeft op tijd geantwoord.", "Nobody answered in time.")
+CONFIGURATION_CHANGED = words(
+    "De instellingen zijn gewijzigd nadat deze run is goedgekeurd. Keur hem opnieuw goed, of draai terug.",
+    "The configuration changed since this run was approved. Approve it again, or undo.",
+)
+APPROVAL_ENDED = words(
+    "De goedkeuring van deze run is ingetrokken of verlopen. Keur hem opnieuw goed, of draai terug.",
+    "The approval of this run was revoked or has run out. Approve it again, or undo.",
+)
+
+
+def unusable(problem: Problem) -> Words:
+    """Why a configuration can't be used any more."""
+    why = of_problem(problem)
+    return words(
+        f"De instellingen zijn niet meer te gebruiken: {why['nl']}",
+        f"The configuration can't be used any more: {why['en']}",
+    )
+
+
+def by_guard(guard: str, seen: Words) -> Words:
+    """A guard's name with what it saw."""
+    return words(f"{guard}: {seen.get('nl', '')}", f"{guard}: {seen.get('en', '')}")
