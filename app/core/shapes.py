@@ -132,3 +132,10 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A moment with an offset going in, UTC with Z coming out."""
+
+
+class NextAction(Shape):
+    """Something that can be done now, and where to send it."""
+
+    operation: str
+    href: str

@@ -19,7 +19,7 @@ from app.findings.shapes import (
     ActionOut,
     FindingOut,
     FindingQuery,
-    NextAction,
+    NextOperation,
     PlanReference,
     TitleShape,
 )
@@ -116,9 +116,9 @@ def _waiting(session: Session, ids: list[str]) -> dict[str, str]:
     return dict(session.exec(statement).all())
 
 
-def _next_actions(row: Finding, waiting: str | None) -> list[NextAction]:
+def _next_actions(row: Finding, waiting: str | None) -> list[NextOperation]:
     legal = next_operations(row.state, acceptance_requested=waiting is not None, retestable=row.claim_key is not None)
-    return [NextAction(operation=each, href=f"/api/v1/findings/{row.id}/{_place(each, waiting)}") for each in legal]
+    return [NextOperation(operation=each, href=f"/api/v1/findings/{row.id}/{_place(each, waiting)}") for each in legal]
 
 
 def _place(operation: Operation, waiting: str | None) -> str:

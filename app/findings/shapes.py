@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app.catalog.shapes import Cents, Currency, Day, Key, Reference
 from app.core.listing import ListQuery
-from app.core.shapes import Line, Moment, Name, Patch, Prose, Shape
+from app.core.shapes import Line, Moment, Name, NextAction, Patch, Prose, Shape
 from app.findings.rules import AcceptanceState, Cause, Control, Impact, Operation, Severity, Source, State
 
 ClaimKey = Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,100}$")]
@@ -60,11 +60,10 @@ class FindingEdit(Shape):
 FindingPatch = Patch.of(FindingEdit, "FindingPatch")
 
 
-class NextAction(Shape):
-    """Something that can be done now, and where to post it."""
+class NextOperation(NextAction):
+    """Something that can be done with a finding now."""
 
     operation: Operation
-    href: str
 
 
 class FindingOut(Shape):
@@ -97,7 +96,7 @@ class FindingOut(Shape):
     retest_run_id: str | None
     closed_at: Moment | None
     revision: int
-    next_actions: list[NextAction]
+    next_actions: list[NextOperation]
 
 
 class FindingQuery(ListQuery):
@@ -156,7 +155,7 @@ class ActionIn(Shape):
     note: Prose = ""
 
 
-ActionPatch = Patch.of(ActionIn, "FindingActionPatch")
+ActionPatch = Patch.of(ActionIn, "NextOperationPatch")
 
 
 class CompletionIn(Shape):

@@ -219,22 +219,34 @@ def add_claim(
 
 
 @router.get("/plans/{key}/versions/{version}/claims/{claim}", operation_id="getClaim", summary="Read a claim")
-def get_claim(session: SessionDep, _actor: Reader, key: PlanKey, version: VersionKey, claim: ClaimPath) -> ClaimOut:
-    """One claim of a version."""
-    plan = service.find_plan(session, key)
-    return claim_out(claims.find(session, service.find_version(session, plan, version), claim))
+def get_claim(
+    response: Response, session: SessionDep, _actor: Reader, key: PlanKey, version: VersionKey, claim: ClaimPath
+) -> ClaimOut:
+    """One claim of a version; its ETag is that of the version."""
+    row = service.find_version(session, service.find_plan(session, key), version)
+    show_etag(response, row)
+    return claim_out(claims.find(session, row, claim))
 
 
 @router.patch("/plans/{key}/versions/{version}/claims/{claim}", operation_id="editClaim", summary="Edit a claim")
 def edit_claim(
-    session: SessionDep, actor: Editor, key: PlanKey, version: VersionKey, claim: ClaimPath, patch: ClaimPatch
+    response: Response,
+    session: SessionDep,
+    actor: Editor,
+    key: PlanKey,
+    version: VersionKey,
+    claim: ClaimPath,
+    patch: ClaimPatch,
+    if_match: IfMatch = None,
 ) -> ClaimOut:
     """Only in a draft; its key and kind stay."""
     plan, row = _version(session, key, version)
+    require_match(if_match, row)
     versions.require_draft(row)
     edited = claims.edit(session, claims.find(session, row, claim), patch)
     versions.touch(session, row, actor)
     versions.settle(session, plan, now=clock.now(), why="a claim of the draft was edited")
+    show_etag(response, row)
     return claim_out(edited)
 
 
@@ -244,9 +256,17 @@ def edit_claim(
     operation_id="removeClaim",
     summary="Take a claim out of a draft",
 )
-def remove_claim(session: SessionDep, actor: Editor, key: PlanKey, version: VersionKey, claim: ClaimPath) -> None:
+def remove_claim(
+    session: SessionDep,
+    actor: Editor,
+    key: PlanKey,
+    version: VersionKey,
+    claim: ClaimPath,
+    if_match: IfMatch = None,
+) -> None:
     """Where the approved version makes the claim, this is a weakening: it needs a reason when submitted."""
     plan, row = _version(session, key, version)
+    require_match(if_match, row)
     versions.require_draft(row)
     claims.remove(session, claims.find(session, row, claim))
     versions.touch(session, row, actor)

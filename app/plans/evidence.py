@@ -16,10 +16,10 @@ from app.findings import service as findings
 from app.findings.service import NewFinding, Title
 from app.plans import standing
 from app.plans.errors import AuthorCannotApprove, EvidenceNewerThanSignature, NothingApproved, OwnerCannotSign
+from app.plans.evidence_shapes import AttestationIn, ReviewIn
 from app.plans.facts import ProofSource, Verdict, WithoutSupplier, Worth
 from app.plans.judging import AGAINST_LOSS, has_shared_fate
 from app.plans.models import Plan, PlanClaim, PlanVersion, ProofRow
-from app.plans.shapes import AttestationIn, ReviewIn
 from app.plans.worth import TOLD_AT_MOST, worth
 from app.playbooks.rules import ClaimKind
 

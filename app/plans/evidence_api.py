@@ -11,21 +11,20 @@ from app.core import clock
 from app.core.db import SessionDep
 from app.core.listing import ListQuery, Page, link_header, paged
 from app.plans import service
-from app.plans.landscape import covered
-from app.plans.models import ProofRow, StatusChange, Weakening
-from app.plans.parameters import Approver, AsOf, Editor, PlanKey, Reader, Reviewer
-from app.plans.shapes import (
+from app.plans.evidence_shapes import (
     AttestationIn,
     CoverageOut,
-    PlanOut,
     PlanStatusOut,
     ProofOut,
     ProofQuery,
-    RetirementIn,
     ReviewIn,
     StatusChangeOut,
     WeakeningOut,
 )
+from app.plans.landscape import covered
+from app.plans.models import ProofRow, StatusChange, Weakening
+from app.plans.parameters import Approver, AsOf, Editor, PlanKey, Reader, Reviewer
+from app.plans.shapes import PlanOut, RetirementIn
 from app.plans.shown import cell_out, change_out, plan_out, proof_out, status_out
 
 router = APIRouter()

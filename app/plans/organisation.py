@@ -78,7 +78,7 @@ def edit_mvo(session: Session, mvo: Mvo, sent: dict[str, Any], *, actor: Actor) 
         newest = mvo_versions(session, mvo)[0]
         if newest.state is not VersionState.DRAFT:
             sentence = say("Version {number} is approved: make a new draft to change it.", number=newest.number)
-            raise VersionImmutable(sentence, nextActions=["versions"])
+            raise VersionImmutable(sentence, nextActions=["make-draft"])
         newest.content = MvoContent.model_validate(content).model_dump(mode="json", by_alias=True)
         newest.author = actor.ref
         newest.revision += 1

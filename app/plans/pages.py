@@ -21,13 +21,14 @@ from app.core.errors import InvalidInput, NotFound
 from app.core.listing import paged
 from app.core.web import field_errors, redirect, render
 from app.plans import draft_pages, service
+from app.plans.evidence_shapes import ReviewIn
 from app.plans.facts import ExitMode, PlanKind, Status, VersionState
 from app.plans.labels import reason
 from app.plans.landscape import covered
 from app.plans.models import Mvo, Plan, Weakening
 from app.plans.parameters import Approver, AsOf, Editor, Reader, Reviewer
 from app.plans.portrait import portrait, sentence
-from app.plans.shapes import PlanIn, PlanQuery, ReviewIn, VersionIn
+from app.plans.shapes import PlanIn, PlanQuery, VersionIn
 
 router = APIRouter(include_in_schema=False)
 Sent = Annotated[Fields, Depends(form)]

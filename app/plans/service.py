@@ -227,7 +227,7 @@ def archive_draft(session: Session, plan: Plan, *, actor: Actor, now: datetime) 
     versions.refuse_retired(plan)
     if any(version.approved_at is not None for version in versions_of(session, plan.id)):
         sentence = say("{ref} was approved once: ask for its retirement, with a reason.", ref=plan.ref)
-        raise NothingApproved(sentence, nextActions=["retirements"])
+        raise NothingApproved(sentence, nextActions=["ask-retirement"])
     _end(session, plan, actor=actor, now=now)
     return plan
 

@@ -12,23 +12,20 @@ from app.plans import service, versions
 from app.plans.completeness import Lamp
 from app.plans.content import PlanContent
 from app.plans.coverage import Cell
-from app.plans.facts import ClaimStatus
-from app.plans.lamps import lamps
-from app.plans.models import Plan, PlanClaim, PlanVersion, ProofRow, StatusChange
-from app.plans.shapes import (
-    ClaimOut,
+from app.plans.evidence_shapes import (
     ClaimStatusOut,
     CoverageCellOut,
     CoverageClaimOut,
     LampOut,
-    PlanOut,
     PlanStatusOut,
     ProofOut,
     RefusedOut,
     StatusChangeOut,
-    VersionOut,
-    WeakerOut,
 )
+from app.plans.facts import ClaimStatus
+from app.plans.lamps import lamps
+from app.plans.models import Plan, PlanClaim, PlanVersion, ProofRow, StatusChange
+from app.plans.shapes import ClaimOut, PlanOut, VersionOut, WeakerOut
 from app.plans.standing import Standing
 from app.plans.words import in_words
 from app.plans.worth import worth

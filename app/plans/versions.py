@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 
 from sqlmodel import Session, select
 
@@ -13,6 +13,7 @@ from app.catalog.models import Service
 from app.core import audit
 from app.core.errors import FieldError, not_found
 from app.core.messages import say
+from app.core.shapes import NextAction
 from app.plans import claims as claim_rows
 from app.plans import judging, standing
 from app.plans.content import PlanContent
@@ -49,20 +50,36 @@ def require_draft(version: PlanVersion) -> None:
             number=version.number,
             state=version.state.value,
         )
-        raise VersionImmutable(sentence, nextActions=next_actions(version))
+        raise VersionImmutable(sentence, nextActions=next_operations(version))
 
 
-def next_actions(version: PlanVersion) -> list[str]:
-    """What can be done with the version now, as names of sub-resources."""
+_OF_PLAN = {"make-draft": "versions", "review": "reviews", "attest": "attestations", "ask-retirement": "retirements"}
+_OF_VERSION = {"edit": "", "add-claim": "/claims", "submit": "/submissions", "approve": "/approvals"}
+_OF_VERSION |= {"reject": "/rejections"}
+"""Operations and the sub-resource that each is sent to."""
+
+
+def next_operations(version: PlanVersion) -> list[str]:
+    """What can be done with the version now."""
     match version.state:
         case VersionState.DRAFT:
-            return ["edit", "claims", "submissions"]
+            return ["edit", "add-claim", "submit"]
         case VersionState.IN_REVIEW:
-            return ["approvals", "rejections"]
+            return ["approve", "reject"]
         case VersionState.APPROVED:
-            return ["versions", "reviews", "attestations", "retirements"]
+            return list(_OF_PLAN)
         case VersionState.RETIRED:
             return []
+        case _:
+            assert_never(version.state)
+
+
+def next_actions(version: PlanVersion) -> list[NextAction]:
+    """What can be done with the version now, and where to send it."""
+    plan = f"/api/v1/plans/{version.plan_id}"
+    own = {name: f"{plan}/versions/{version.number}{place}" for name, place in _OF_VERSION.items()}
+    places = own | {name: f"{plan}/{place}" for name, place in _OF_PLAN.items()}
+    return [NextAction(operation=each, href=places[each]) for each in next_operations(version)]
 
 
 def touch(session: Session, version: PlanVersion, actor: Actor) -> None:
@@ -162,7 +179,7 @@ def weaker(session: Session, plan: Plan, version: PlanVersion) -> list[Weaker]:
 
 def demands(rows: Sequence[PlanClaim]) -> list[Demand]:
     """Claims with their families, as weakening compares them."""
-    return [Demand(standing.as_claim(row), frozenset(row.families)) for row in rows]
+    return [Demand(standing.as_claim(row), frozenset(row.families), row.kind.value) for row in rows]
 
 
 def submit(
@@ -217,7 +234,7 @@ def _weakenings(session: Session, version: PlanVersion) -> list[Weakening]:
 def _require_other_person(version: PlanVersion, actor: Actor) -> None:
     if version.state is not VersionState.IN_REVIEW:
         sentence = say("Version {number} is {state}, not in review.", number=version.number, state=version.state.value)
-        raise VersionNotInReview(sentence, nextActions=next_actions(version))
+        raise VersionNotInReview(sentence, nextActions=next_operations(version))
     if actor.person_id is None or actor.ref in {version.author, version.submitted_by, *version.editors}:
         raise AuthorCannotApprove(say("You wrote in this version or submitted it. Another person decides on it."))
 

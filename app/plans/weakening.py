@@ -9,10 +9,11 @@ from app.plans.facts import Claim, WeakeningKind
 
 @dataclass(frozen=True)
 class Demand:
-    """A claim with the scenario families it is for."""
+    """A claim with the scenario families it is for, and what kind of claim it is."""
 
     claim: Claim
     families: frozenset[str] = frozenset()
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ def weaker_than_before(before: Sequence[Demand], after: Sequence[Demand]) -> lis
         new = now.get(old.claim.key)
         if new is None:
             found.append(Weaker(WeakeningKind.CLAIM_DROPPED, old.claim.key, old.claim.key, ""))
+        elif new.kind != old.kind:  # taken out, and another claim added under its key
+            found.append(Weaker(WeakeningKind.CLAIM_DROPPED, old.claim.key, old.kind, new.kind))
         else:
             found += _less(old, new)
     return found

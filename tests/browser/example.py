@@ -17,9 +17,10 @@ from app.findings.service import NewFinding, Title
 from app.findings.shapes import FindingEdit
 from app.plans import service as plans
 from app.plans.content import PlanContent
+from app.plans.evidence_shapes import ReviewIn
 from app.plans.models import PlanVersion
 from app.plans.service import NewProof
-from app.plans.shapes import PlanIn, ReviewIn
+from app.plans.shapes import PlanIn
 from app.playbooks.models import PlaybookVersion
 from app.runs.models import Run
 

@@ -144,6 +144,48 @@ def test_asking_less_than_before_needs_a_reason_and_stands_on_the_auditors_list(
     assert {(row["kind"], row["approverId"]) for row in listed} == {(kind, "bert") for kind in weaker}
 
 
+def test_a_weaker_kind_of_claim_cannot_take_the_key_of_another_unseen(house: House):
+    plan = house.plan(house.service()["id"], claims=[{"kind": "failover"}])
+    house.approved(plan["id"])
+    house.ok("POST", f"/plans/{plan['id']}/versions", {})
+    draft = f"/plans/{plan['id']}/versions/1.1"
+    house.call("DELETE", f"{draft}/claims/failover")
+    house.ok("POST", f"{draft}/claims", {"key": "failover", "kind": "switchover", "withoutSupplier": True})
+    assert "claim-dropped" in {each["kind"] for each in house.ok("GET", draft)["weaker"]}
+
+
+def test_what_can_be_done_next_with_a_version_is_told_with_its_place_and_works(house: House):
+    plan = house.plan(house.service()["id"])
+    version = house.ok("GET", f"/plans/{plan['id']}/versions/1.0")
+    assert [each["operation"] for each in version["nextActions"]] == ["edit", "add-claim", "submit"]
+    places = {each["operation"]: each["href"].removeprefix("/api/v1") for each in version["nextActions"]}
+    house.ok("PATCH", places["edit"], {"content": {"triggers": ["Failure"]}})
+    house.ok("POST", places["add-claim"], {"kind": "hold"})
+    submitted = house.ok("POST", places["submit"], {})
+    places = {each["operation"]: each["href"].removeprefix("/api/v1") for each in submitted["nextActions"]}
+    assert list(places) == ["approve", "reject"]
+    house.ok("POST", places["reject"], {}, by="bert")
+    house.ok("POST", f"/plans/{plan['id']}/versions/1.0/submissions", {})
+    approved = house.ok("POST", places["approve"], by="bert")
+    places = {each["operation"]: each["href"].removeprefix("/api/v1") for each in approved["nextActions"]}
+    assert list(places) == ["make-draft", "review", "attest", "ask-retirement"]
+    house.ok("POST", places["review"], {"claims": ["restore"]}, by="bert")
+    assert house.ok("POST", places["make-draft"], {})["version"] == "1.1"
+    house.ok("POST", places["ask-retirement"], {"reason": "It ends"})
+    assert house.refused("PATCH", f"/plans/{plan['id']}/versions/1.0", {}) == (409, "version-immutable")
+
+
+def test_a_claim_edited_on_an_older_revision_of_its_version_is_refused(house: House):
+    plan = house.plan(house.service()["id"])
+    claim = f"/plans/{plan['id']}/versions/1.0/claims/restore"
+    read = house.call("GET", claim).headers["ETag"]
+    edited = house.call("PATCH", claim, {"rto": "PT1H"}, If_Match=read)
+    assert (edited.status_code, edited.json()["rto"]) == (200, "PT1H")
+    assert house.refused("PATCH", claim, {"rto": "PT2H"}, If_Match=read) == (412, "stale-edit")
+    assert house.refused("DELETE", claim, If_Match=read) == (412, "stale-edit")
+    assert house.call("DELETE", claim, If_Match=edited.headers["ETag"]).status_code == 204
+
+
 def test_a_first_version_below_the_defaults_is_a_weakening_too(house: House):
     plan = house.plan(house.service()["id"], claims=[{"kind": "switchover", "validDays": 366}])
     path = f"/plans/{plan['id']}/versions/1.0/submissions"

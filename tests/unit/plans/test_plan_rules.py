@@ -52,6 +52,13 @@ def test_dropping_a_claim_or_a_family_is_weaker_and_asking_more_is_not():
     assert weaker_than_before([FULL], [replace(FULL, claim=more), Demand(replace(CLAIM, key="new"))]) == []
 
 
+def test_another_kind_of_claim_under_an_old_key_drops_the_old_one():
+    found = weaker_than_before([replace(FULL, kind="failover")], [replace(FULL, kind="switchover")])
+    assert [(each.kind, each.before, each.after) for each in found] == [
+        (WeakeningKind.CLAIM_DROPPED, "failover", "switchover")
+    ]
+
+
 def test_a_new_claim_is_held_against_the_default_and_a_known_one_is_not():
     defaults = {"swap": Default(min_level=5, valid_days=100)}
     assert len(weaker_than_default([FULL], defaults, frozenset())) == 2
