@@ -1,5 +1,7 @@
 """Turns the rows of a run into what verdicts, levels and clocks are decided from."""
 
+from datetime import datetime
+
 from sqlmodel import Session, select
 
 from app.plans.levels import Mode as DoneIn
@@ -64,11 +66,17 @@ def step_times(held: Held, row: StepRun) -> StepTimes:
         starts_outage=step.starts_outage,
         ends_outage=step.ends_outage,
         opened_at=row.opened_at,
-        began_at=row.first_intent_at,
+        began_at=began_at(row, step.kind),
         finished_at=row.finished_at,
         effective_at=row.effective_at,
         rpa_ms=float(lost) if isinstance(lost, int | float) and not isinstance(lost, bool) else None,
     )
+
+
+def began_at(row: StepRun, kind: StepKind) -> datetime | None:
+    """First intent of a step; what a person does, as by hand, counts from the moment that it was asked."""
+    asked = kind is StepKind.ASK and row.state is not StepState.SKIPPED
+    return row.first_intent_at or (row.opened_at if asked else None)
 
 
 def watched_mode(run: Run) -> DoneIn:

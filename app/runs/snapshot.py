@@ -14,6 +14,7 @@ from app.drills.rules import ApprovalPolicy
 from app.playbooks.rules import EvidenceRule, Step, StepKind
 from app.runs import answers, approval, locks, shown
 from app.runs.clocks import forecast_end
+from app.runs.done import began_at
 from app.runs.forecast import expectations, steps_ahead
 from app.runs.labels import EVENTS
 from app.runs.models import EnvironmentLock, Run, RunEvent
@@ -149,7 +150,7 @@ def _outage(held: Held, expected: Mapping[str, float], now: datetime) -> float |
     starting = [step for step in held.playbook.steps if step.starts_outage]
     if not ending or not starting or not any(expected.values()):
         return None
-    began = min((at for step in starting if (at := held.steps[step.id].first_intent_at)), default=None)
+    began = min((at for step in starting if (at := began_at(held.steps[step.id], step.kind))), default=None)
     if began is None:
         ends = planned_ends(held, expected)
         return max(ends[step.id] for step in ending) - min(ends[step.id] - expected[step.id] for step in starting)

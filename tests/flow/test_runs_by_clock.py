@@ -10,6 +10,7 @@ from sqlmodel import select
 
 from app.drills.models import DrillMoment
 from app.drills.rules import MomentState
+from app.plans.models import ProofRow
 from app.playbooks.rules import Mode
 from app.runs import answers, service
 from app.runs.leases import WorkerLease
@@ -156,6 +157,29 @@ def test_by_hand_people_act_the_probes_stay_and_it_counts_as_the_whole_chain(wor
     assert world.proofs() == {"over": ("pass", 4)}
     say(world, run_id, "owner", "done", "owner")
     assert world.held(run_id).run.state is RunState.COMPLETED
+
+
+def test_a_switch_that_only_people_do_is_timed_from_when_they_were_asked_to_stop_the_old_side(world: World) -> None:
+    text = by_hand(SWITCH)
+    for step in text["steps"]:
+        if step["id"] in ("fence", "promote"):
+            asked = {"ask": {"nl": "Doe dit.", "en": "Do this."}, "role": "operator"}
+            kept = {name: step[name] for name in ("id", "needs", "phase", "starts_outage") if name in step}
+            step.clear()
+            step.update(kept | asked)
+    inputs = {"pair": "pair", "from": "primary", "to": "fallback"}
+    run_id = world.started(world.drill(text, Mode.LIVE, pair_id="pair", direction="over", inputs=inputs))
+    world.do(step="lag")
+    say(world, run_id, "go", "go")
+    world.later(seconds=60)
+    say(world, run_id, "fence", "done")
+    world.do(step="fenced")
+    say(world, run_id, "promote", "done")
+    world.do(step="serve")
+    with world.database.transaction() as session:
+        proof = session.exec(select(ProofRow).where(ProofRow.run_id == run_id)).one()
+    assert proof.rto_ms is not None
+    assert proof.rto_ms >= 60_000
 
 
 def test_a_step_by_hand_that_stands_is_undone_by_hand(world: World) -> None:
