@@ -11,11 +11,14 @@ from app.plans.standing import refresh
 from app.runs import locks, proofs, stays
 from app.runs.clocks import clocks
 from app.runs.done import step_done, step_times
-from app.runs.models import Obligation
+from app.runs.models import Obligation, StepRun
 from app.runs.rules import RunState, RunVerdict
-from app.runs.verdicts import claim_done, run_verdict
-from app.runs.view import Held, tell
+from app.runs.verdicts import NOT_CLEANED_UP, claim_done, run_verdict
+from app.runs.view import Held, measurements, tell
+from runners.contract import Effect
 
+LEFT_BEHIND = "left_behind"
+"""Measurement in which a driver names what it could not clean up."""
 CLEAN_UP_WITHIN = timedelta(hours=24)
 _FREE = frozenset({RunState.COMPLETED, RunState.COMPLETED_WITH_EXCEPTIONS, RunState.UNDONE})
 """Ends after which the environments are as they should be."""
@@ -44,8 +47,8 @@ def finish_run(session: Session, held: Held, end: RunState, *, now: datetime, re
     standing = [fact for fact in held.facts() if fact.stands]
     if end in _FREE or not standing:
         locks.release(session, run)
-    if end not in (RunState.COMPLETED, RunState.COMPLETED_WITH_EXCEPTIONS) and not run.real:
-        _oblige(session, held, [fact.id for fact in standing], now)
+    if not run.real:
+        _oblige_all(session, held, end, now)
     held.refresh_state()
     tell(session, run, f"run.{end.value}", now=now, verdict=run.verdict, reason=reason)
     refresh(session, now=now, plan_ids=[run.plan_id], why=f"run {run.ref}")
@@ -70,9 +73,27 @@ def _judge(session: Session, held: Held, end: RunState) -> None:
     session.add(run)
 
 
+def _oblige_all(session: Session, held: Held, end: RunState, now: datetime) -> None:
+    """Everything that must still be cleaned up becomes an obligation; a run that passed has not passed before that."""
+    completed = end in (RunState.COMPLETED, RunState.COMPLETED_WITH_EXCEPTIONS)
+    left = [] if completed else [fact.id for fact in held.facts() if fact.stands]
+    left += [row.step_id for row in held.steps.values() if _left_something(row)]
+    _oblige(session, held, left, now)
+    if left and held.run.verdict is RunVerdict.PASSED:
+        held.run.verdict, held.run.verdict_reason = RunVerdict.PARTIAL, NOT_CLEANED_UP.model_dump()
+
+
+def _left_something(row: StepRun) -> bool:
+    """A driver that worked in isolation and says what it left (``left_behind``), or whose end nobody saw."""
+    if row.effect is not Effect.ISOLATED:
+        return False
+    return bool(measurements(row).get(LEFT_BEHIND)) or (row.intended and row.crashed)
+
+
 def _oblige(session: Session, held: Held, standing: list[str], now: datetime) -> None:
     """What still stands in the world after the end must be cleaned up, by somebody, before a moment."""
     for step_id in standing:
         title = held.playbook.step(step_id).title
-        what = f"{step_id}: {title.en if title else 'the effect of this step still stands'}"
+        left = measurements(held.steps[step_id]).get(LEFT_BEHIND)
+        what = f"{step_id}: {left or (title.en if title else 'the effect of this step still stands')}"
         session.add(Obligation(run_id=held.run.id, what=what[:500], due_at=now + CLEAN_UP_WITHIN))

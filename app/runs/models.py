@@ -212,6 +212,9 @@ class Obligation(SQLModel, table=True):
     what: str = Field(max_length=500)
     due_at: datetime = moment(index=True)
     done_at: datetime | None = moment(optional=True)
+    done_by: str | None = Field(default=None, max_length=80)
+    forced: bool = False
+    """Let be instead of cleaned up: the run never passes then."""
     reason: str = Field(default="", max_length=2000)
 
 

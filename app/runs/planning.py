@@ -9,9 +9,10 @@ from app.core import audit
 from app.core.columns import next_ref
 from app.core.errors import Conflict, FieldError, Problem
 from app.core.messages import say
+from app.drills import claiming
 from app.drills.models import Drill, DrillMoment
 from app.drills.readiness import lacks
-from app.drills.rules import Attendance, Limits, MomentState
+from app.drills.rules import Attendance, Limits
 from app.plans.models import PlanVersion
 from app.playbooks.rules import Mode, StepKind
 from app.runs import approval, drivers, locks, words
@@ -238,18 +239,16 @@ def _not_yet(session: Session, held: Held, reason: Problem, now: datetime) -> No
     run.end_reason = {"code": reason.code, "text": words.of_problem(reason)}
     if run.latest_start_at is not None and now > run.latest_start_at:
         finish_run(session, held, RunState.MISSED, now=now, reason=str(reason))
-        _tell_moment(session, run, reason)
+        _tell_moment(session, run, reason, now)
         return
     held.refresh_state()
     session.add(run)
 
 
-def _tell_moment(session: Session, run: Run, reason: Problem) -> None:
+def _tell_moment(session: Session, run: Run, reason: Problem, now: datetime) -> None:
     moment = session.get(DrillMoment, run.moment_id) if run.moment_id else None
     if moment is not None:
-        moment.state, moment.reason_code = MomentState.MISSED, reason.code[:40]
-        moment.reason = words.of_problem(reason)
-        session.add(moment)
+        claiming.miss(session, moment, code=reason.code, reason=words.of_problem(reason), now=now)
 
 
 def unstarted(session: Session) -> list[str]:

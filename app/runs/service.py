@@ -8,10 +8,11 @@ from sqlmodel import Session, col, or_, select
 from app.access.rules import SYSTEM
 from app.core.db import Database
 from app.core.errors import Problem, not_found
+from app.drills import claiming
 from app.drills import service as drills
 from app.drills.models import Drill, DrillMoment
 from app.drills.rules import MomentState
-from app.runs import drivers, leases, planning, steps, words
+from app.runs import drivers, leases, obligations, planning, steps, words
 from app.runs.models import Run, StepRun
 from app.runs.progress import advance
 from app.runs.rules import ENDS, Pause, passed_no_return
@@ -47,6 +48,8 @@ def tick(database: Database, registry: Registry, *, now: datetime) -> None:
         _guarded(database, run_id, _start, now)
     for run_id in going:
         _guarded(database, run_id, _move, now)
+    with database.transaction() as session:
+        obligations.remind(session, now=now)
     for step in _unserved(database, now):
         with database.transaction() as session:
             steps.nobody_there(session, step.step_run_id, step.attempt, now=now)
@@ -87,9 +90,7 @@ def _plan_moment(session: Session, moment_id: str, now: datetime) -> None:
         with session.begin_nested():
             run = planning.plan_run(session, drill, actor=SYSTEM, now=now, moment=moment)
     except Problem as problem:
-        moment.state, moment.reason_code = MomentState.MISSED, problem.code[:40]
-        moment.reason = words.of_problem(problem)
-        session.add(moment)
+        claiming.miss(session, moment, code=problem.code, reason=words.of_problem(problem), now=now)
         return
     planning.try_start(session, run.id, actor=SYSTEM, now=now)
 

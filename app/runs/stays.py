@@ -4,7 +4,12 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
+from app.access.rules import Actor
 from app.catalog import service as catalog
+from app.catalog.models import Service
+from app.core import audit
+from app.core.errors import Conflict, FieldError, InvalidInput
+from app.core.messages import say
 from app.plans.evidence import NewProof, record_proof
 from app.plans.facts import Verdict as ProofVerdict
 from app.plans.levels import Did, Performance, Probe, proof_level
@@ -88,6 +93,29 @@ def looked(
     session.add(stay)
     if first or low or verdict is not Verdict.PASSED or by != "system":
         session.add(StayLook(stay_id=stay.id, at=at, verdict=verdict, level=level, by=by))
+
+
+class NoStay(Conflict):
+    """There is nothing to look at: production is not on a stay that a switch began, or it is leaving."""
+
+    code = "no-stay"
+
+
+def told(session: Session, pair_id: str, *, works: bool, level: float | None, actor: Actor, now: datetime) -> Stay:
+    """A person's own look at the present stay of a pair, with the level that was counted where there is one."""
+    wanted = select(Stay).where(Stay.pair_id == pair_id, col(Stay.ended_at).is_(None))
+    stay = session.exec(wanted.with_for_update()).first()
+    if stay is None or _is_leaving(session, stay):
+        raise NoStay(say("There is no stay to look at now: a proven switch begins one, and the next switch ends it."))
+    service = session.get(Service, stay.service_id) if stay.service_id else None
+    if level is not None and not (service and service.mbco_unit):
+        reason = say("This service has no MBCO with a unit. Fill it in the catalogue first.")
+        raise InvalidInput(reason, errors=[FieldError("level", "no-unit", reason)])
+    verdict = Verdict.PASSED if works else Verdict.FAILED
+    looked(session, stay, verdict, at=now, level=level, by=actor.ref)
+    session.flush()
+    audit.record(session, actor.ref, "stay.looked-at", "stay", stay.id, works=works, level=level)
+    return stay
 
 
 def _is_leaving(session: Session, stay: Stay) -> bool:

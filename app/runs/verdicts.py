@@ -69,6 +69,10 @@ _DEAD = Text(
     nl="De primaire kant werkte al niet vóór de oefening. Er is niet gewisseld; dit is een incident.",
     en="The primary was dead before the drill. There was no switch; this is an incident.",
 )
+NOT_CLEANED_UP = Text(
+    nl="Er moet nog iets worden opgeruimd. Tot die tijd is deze run niet geslaagd.",
+    en="Something must still be cleaned up. Until then this run has not passed.",
+)
 SETTLED = frozenset({StepState.SUCCEEDED, StepState.WARNING, StepState.IGNORED, StepState.SKIPPED})
 _OK = (StepState.SUCCEEDED, StepState.WARNING)
 

@@ -1113,6 +1113,8 @@ def upgrade() -> None:
         sa.Column("what", sa.String(length=500), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("done_by", sa.String(length=80), nullable=True),
+        sa.Column("forced", sa.Boolean(), nullable=False),
         sa.Column("reason", sa.String(length=2000), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_obligation_run_id_run")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_obligation")),
