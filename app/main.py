@@ -20,6 +20,7 @@ import app.findings.pages
 import app.plans.api
 import app.plans.pages
 import app.playbooks.api
+import app.playbooks.pages
 import app.reports.pages
 import app.runs.api
 import app.runs.pages
@@ -49,6 +50,7 @@ ROUTERS = (
     app.access.pages.router,
     app.catalog.pages.router,
     app.findings.pages.router,
+    app.playbooks.pages.router,
     app.plans.pages.router,
     app.drills.pages.router,
     app.runs.pages.router,

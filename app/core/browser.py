@@ -100,6 +100,11 @@ class Fields(Mapping[str, str]):
         """The field's text, empty where the form had none."""
         return self._texts.get(name, "")
 
+    def raw(self, name: str) -> str:
+        """The field's text as it was sent, blanks at its ends included; empty where the form had none."""
+        found = self._data.get(name)
+        return found if isinstance(found, str) else ""
+
     def every(self, name: str) -> list[str]:
         """All values of a field that may be chosen more than once."""
         return [value for value in self._data.getlist(name) if isinstance(value, str) and value]

@@ -2,6 +2,7 @@
 
 import re
 
+import app.playbooks.labels  # noqa: F401 – the words of claims
 from app.core.labels import add
 from app.core.messages import Message, say
 from app.plans.defaults import SwapPolicy
@@ -16,7 +17,6 @@ from app.plans.facts import (
     WithoutSupplier,
 )
 from app.plans.levels import AuditWord
-from app.playbooks.rules import ClaimKind
 
 add(PlanKind, {PlanKind.EXIT: say("exit plan"), PlanKind.FALLBACK: say("fallback plan")})
 add(ExitMode, {ExitMode.PLANNED: say("planned"), ExitMode.STRESSED: say("stressed, without the supplier")})
@@ -80,25 +80,6 @@ add(
         SwapPolicy.YEARLY: say("every year"),
         SwapPolicy.HALF_YEARLY: say("every half year"),
         SwapPolicy.QUARTERLY: say("every quarter"),
-    },
-)
-add(
-    ClaimKind,
-    {
-        ClaimKind.DECIDE_AND_ALERT: say("decide and alert"),
-        ClaimKind.RESTORE: say("restore"),
-        ClaimKind.ACCESS_WITHOUT_SUPPLIER: say("access without the supplier"),
-        ClaimKind.SWITCHOVER: say("planned switchover"),
-        ClaimKind.FAILOVER: say("unplanned fail-over"),
-        ClaimKind.HOLD: say("hold at the minimum level"),
-        ClaimKind.WAY_BACK: say("way back"),
-        ClaimKind.COMMUNICATION: say("communication"),
-        ClaimKind.DATA_OUT: say("data out without the supplier"),
-        ClaimKind.ESCROW_BUILD: say("build from escrow"),
-        ClaimKind.AUTHORISATIONS: say("authorisations and step-in"),
-        ClaimKind.USAGE_RIGHTS: say("usage rights"),
-        ClaimKind.OTHER_ENVIRONMENT: say("another environment carries the minimum"),
-        ClaimKind.ACTIVATION: say("activation exercise"),
     },
 )
 add(

@@ -21,8 +21,10 @@ from app.plans.evidence_shapes import ReviewIn
 from app.plans.models import PlanVersion
 from app.plans.service import NewProof
 from app.plans.shapes import PlanIn
+from app.playbooks import service as playbooks
 from app.playbooks.models import PlaybookVersion
 from app.runs.models import Run
+from runners import registry
 
 HOUR, DAY = 3600, 86_400
 
@@ -185,7 +187,7 @@ class Example:
                     {"id": "besluit", "title": "Besluiten", "estimate": "PT15M"},
                     {"id": "omzetten", "title": "Omzetten", "estimate": "PT30M", "needs": ["besluit"]},
                 ],
-                "playbooks": ["switch-to-fallback"],
+                "playbooks": ["switch-sides"],
             }
         )
         given = PlanIn(name=name, kind=kind, mode=mode, service=service.ref, content=content, with_default_claims=True)
@@ -238,9 +240,10 @@ class Example:
         self.finding = made
 
     def _runs(self) -> None:
-        playbook = PlaybookVersion(name="switch-to-fallback", version=1, sha256="0" * 64, text="", created_at=self.now)
-        self.session.add(playbook)
-        self.session.flush()
+        shipped = {row.name: row for row in playbooks.load_shipped(self.session)}
+        playbook = shipped["switch-sides"]
+        shorter = playbook.text.replace("timeout: PT30M", "timeout: PT15M")
+        self.draft_playbook = playbooks.submit(self.session, shorter, self.anna, registry=registry.load(), now=self.now)
         version = self._approved(self.fallback)
         drill = Drill(
             ref="DRL-001",

@@ -15,6 +15,7 @@ import app.catalog.pages
 import app.findings.api
 import app.findings.pages
 import app.plans.pages
+import app.playbooks.pages
 import app.reports.pages
 import app.tables
 from app.access import service as access
@@ -27,6 +28,7 @@ from app.core.db import Database
 from app.core.limits import RateLimit
 from app.core.problems import Handlers
 from app.core.settings import Settings
+from runners import registry
 
 HOME = "http://wissel.test"
 
@@ -37,9 +39,10 @@ def make_site(folder: Path) -> FastAPI:
     made = FastAPI(title="Wissel", version="0.1.0", docs_url=None, redoc_url=None, openapi_url=None)
     made.state.settings = settings
     made.state.database = Database(f"sqlite:///{folder / 'pages.db'}")
+    made.state.registry = registry.load()
     made.state.sign_in_limit = RateLimit("1000/minute")
     SQLModel.metadata.create_all(made.state.database.engine)
-    for domain in (app.access, app.catalog, app.findings, app.plans, app.reports):
+    for domain in (app.access, app.catalog, app.findings, app.playbooks, app.plans, app.reports):
         made.include_router(domain.pages.router)
     for api in (app.access.api, app.catalog.api, app.findings.api):
         made.include_router(api.router)
