@@ -98,6 +98,13 @@ def retry(session: SessionDep, actor: Operator, key: Key, step: StepKey, fields:
     return _do(session, key, actor, fields, commands.retry, step)
 
 
+@router.post("/runs/{key}/steps/{step}/hand-fences")
+def fence_by_hand(session: SessionDep, actor: Operator, key: Key, step: StepKey, fields: Sent) -> RedirectResponse:
+    """Vouch that a side is fenced where nobody could look."""
+    _with_reason(fields)
+    return _do(session, key, actor, fields, commands.fence_by_hand, step)
+
+
 @router.post("/runs/{key}/steps/{step}/ignores")
 def ignore(session: SessionDep, actor: Operator, key: Key, step: StepKey, fields: Sent) -> RedirectResponse:
     """Go on after a failed step."""

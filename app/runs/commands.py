@@ -1,16 +1,17 @@
 """What people do to a run: each command asks the rules first, an illegal one answers 409 with the legal ones."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session
 
 from app.access.rules import Actor
 from app.core import audit
 from app.core.db import locked
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict, NotAllowed, NotFound
 from app.core.messages import say
 from app.playbooks.rules import Choice, StepKind
-from app.runs import approval, locks, planning
+from app.runs import approval, facts, locks, planning
 from app.runs.finish import finish_run
 from app.runs.models import EnvironmentLock, Run, StepRun
 from app.runs.progress import advance
@@ -134,6 +135,19 @@ def ignore(session: Session, run_id: str, step_id: str, *, actor: Actor, reason:
     failed_undo = _step(held, step_id).state is StepState.UNDO_FAILED
     state = StepState.UNDONE if failed_undo else StepState.IGNORED
     return _let_go(session, run_id, step_id, Command.IGNORE, state, actor=actor, reason=reason, now=now)
+
+
+def fence_by_hand(session: Session, run_id: str, step_id: str, *, actor: Actor, reason: str, now: datetime) -> Held:
+    """A named person vouches that a side is fenced where nobody could look; what looked and saw it live is no case."""
+    held = hold(session, run_id)
+    row = _step(held, step_id)
+    require(held, Command.FENCE_BY_HAND, step_id)
+    if actor.person_id is None:
+        raise NotAllowed(say("Only a person can vouch that a side is fenced."))
+    for fact in row.driver.get("provides", ()):
+        facts.note(session, held.run, fact, holds=True, step_id=step_id, now=now, signed_by=actor.ref)
+    given: dict[str, Any] = {"actor": actor, "reason": reason, "now": now}
+    return _let_go(session, run_id, step_id, Command.FENCE_BY_HAND, StepState.IGNORED, **given)
 
 
 def _let_go(

@@ -62,6 +62,7 @@ EVENTS: Mapping[str, Message] = {
     "command.retry": say("Tried again"),
     "command.skip": say("Skipped by a person"),
     "command.ignore": say("Failure ignored by a person"),
+    "command.fence-by-hand": say("Fenced by hand, signed by a person"),
     "command.undo": say("Undo was asked"),
     "command.abort": say("Abort was asked"),
     "command.leave": say("Left as it stands"),
@@ -92,6 +93,7 @@ EVENTS: Mapping[str, Message] = {
     "claim.proven": say("A claim was judged"),
     "finding.opened": say("A finding was opened"),
     "lock.released": say("A lock was released"),
+    "obligation.done": say("Somebody cleaned up"),
 }
 """What a page tells of an event; a kind that is not here (progress, ready) is no news for people."""
 
@@ -101,6 +103,7 @@ COMMANDS: Mapping[str, Message] = {
     "retry": say("try again"),
     "skip": say("skip"),
     "ignore": say("go on after the failure"),
+    "fence-by-hand": say("sign that the side is fenced"),
     "undo": say("undo"),
     "abort": say("abort"),
     "leave": say("leave as it stands"),

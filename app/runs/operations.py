@@ -132,6 +132,16 @@ def ignore(
     return once(lambda: _do(session, key, response, commands.ignore, step, actor=actor, reason=data.reason), response)
 
 
+@router.post("/{key}/steps/{stepId}/hand-fences", operation_id="fenceByHand", status_code=201, response_model=RunOut)
+def fence_by_hand(
+    session: SessionDep, actor: Operator, once: OnceDep, response: Response, key: Key, step: StepKey, data: MustReasonIn
+) -> Any:
+    """Vouch that a side is fenced where nobody could look; it stands for 15 minutes, and the claim does not pass."""
+    return once(
+        lambda: _do(session, key, response, commands.fence_by_hand, step, actor=actor, reason=data.reason), response
+    )
+
+
 @router.post("/{key}/steps/{stepId}/evidence", operation_id="uploadStepEvidence", status_code=201)
 def upload(
     session: SessionDep,

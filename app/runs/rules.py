@@ -97,6 +97,8 @@ class Command(StrEnum):
     RETRY = "retry"
     SKIP = "skip"
     IGNORE = "ignore"
+    FENCE_BY_HAND = "fence-by-hand"
+    """Sign that a side is fenced where nobody could look: a named person, a reason; the claim never passes by it."""
     UNDO = "undo"
     ABORT = "abort"
     LEAVE = "leave"
@@ -143,6 +145,8 @@ class StepFact:
     """Whether the step is the point of no return."""
     provides: bool = False
     """Whether it provides a safety fact, so that it can be neither skipped nor ignored."""
+    fences: bool = False
+    """Whether what it provides is that a side is fenced."""
     crashed: bool = False
     """Whether it is unknown because its worker was lost, not because the world could not be looked at."""
     asks: bool = False
@@ -280,6 +284,8 @@ def _step_commands(step: StepFact) -> list[Command]:
         found.append(Command.RETRY)
         if not step.provides:
             found.append(Command.IGNORE)
+    if step.fences and step.state in (StepState.UNKNOWN, StepState.IGNORED):
+        found.append(Command.FENCE_BY_HAND)
     if not step.provides and not step.stands and step.state in TROUBLE | {StepState.NOT_STARTED}:
         found.append(Command.SKIP)
     return found

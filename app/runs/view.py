@@ -65,6 +65,7 @@ class Held:
             irrevocable=step.irrevocable,
             no_return=step.point_of_no_return,
             provides=bool(row.driver.get("provides")) or step.signs is not None,
+            fences=any(str(fact).startswith("fenced:") for fact in row.driver.get("provides", ())),
             crashed=row.crashed,
             retrying=row.retry_at is not None,
             asks=step.kind in (StepKind.ASK, StepKind.DECIDE),

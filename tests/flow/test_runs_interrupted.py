@@ -9,8 +9,9 @@ from sqlmodel import select
 
 from app.findings.models import Finding
 from app.playbooks.rules import Mode
-from app.runs import answers, approval, planning, steps
+from app.runs import answers, approval, leases, planning, steps
 from app.runs.commands import NotLegalNow
+from app.runs.leases import WorkerLease
 from app.runs.models import EnvironmentLock, Obligation
 from app.runs.record import Approval
 from app.runs.rules import Do, RunState
@@ -338,3 +339,51 @@ def test_a_rehearsal_with_a_step_that_changes_something_is_refused_at_planning(w
     text["playbook"], text["steps"][0]["uses"] = "test-changing", "test.fence"
     with pytest.raises(planning.RehearsalWouldChange):
         world.planned(world.drill(text, Mode.REHEARSAL))
+
+
+def test_a_fence_that_nobody_can_look_at_is_signed_by_a_named_person_and_proves_nothing(world: World) -> None:
+    run_id = at_fence(world)
+    world.do(passed(final_lsn="1"), step="fence")
+    [fenced] = world.ready()
+    with world.database.transaction() as session:
+        steps.nobody_there(session, fenced.step_run_id, fenced.attempt, now=world.later(seconds=70))
+    offered = {(each.command.value, each.step) for each in world.held(run_id).legal()}
+    assert ("fence-by-hand", "fenced") in offered
+    assert ("ignore", "fenced") not in offered
+    world.command("fence_by_hand", run_id, "fenced", reason="I saw the rack without power")
+    world.do(step="promote")
+    world.do(step="serve")
+    assert world.states(run_id)["fenced"] == "failed but ignored"
+    assert world.proofs()["over"][0] == "inconclusive"
+
+
+def test_a_side_that_was_seen_alive_can_not_be_signed_away(world: World) -> None:
+    run_id = at_fence(world)
+    world.do(passed(final_lsn="1"), step="fence")
+    world.do(failed(), step="fenced")
+    with pytest.raises(NotLegalNow):
+        world.command("fence_by_hand", run_id, "fenced")
+
+
+def test_a_worker_that_is_held_for_dead_takes_no_step_and_what_a_process_lost_hold_of_goes_on(world: World) -> None:
+    at_fence(world)
+    [fence] = world.ready()
+    lease = WorkerLease(
+        boot_id=ME.boot_id,
+        host="here",
+        pid=1,
+        sites="*",
+        started_at=world.now,
+        expires_at=world.now,
+        ended_at=world.now,
+    )
+    with world.database.transaction() as session:
+        session.add(lease)
+    with world.database.transaction() as session:
+        assert steps.begin(session, fence.step_run_id, fence.attempt, owner=ME, now=world.now) is None
+        leases.revive(session, ME.boot_id, now=world.now, seconds=15)
+    begun = world.begin()
+    with world.database.transaction() as session:
+        assert steps.orphans(session, ME.boot_id) == [(begun.step_run_id, begun.attempt)]
+        [ready] = steps.give_up(session, begun.step_run_id, begun.attempt, now=world.now)
+    assert (ready.attempt, world.begin(OTHER).call) == (begun.attempt + 1, Do.OBSERVE_FIRST)
