@@ -38,8 +38,13 @@ def _settings(**given: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        err.print(f"[red]A setting is wrong:[/red] {error}")
+        _complain(f"A setting is wrong: {error}")
         raise typer.Exit(2) from error
+
+
+def _complain(what: object) -> None:
+    """Say what is wrong as it stands: brackets in it are no markup, and its lines are not broken."""
+    err.print(str(what), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _show(value: Any, as_json: bool, columns: tuple[str, ...] = ()) -> None:
@@ -75,7 +80,7 @@ def serve(
     try:
         processes.web(_settings(host=host, port=port), work=not no_worker)
     except processes.RootRefused as refused:
-        err.print(f"[red]{refused}[/red]")
+        _complain(refused)
         raise typer.Exit(1) from refused
 
 
@@ -87,7 +92,7 @@ def worker() -> None:
     try:
         processes.worker(_settings())
     except processes.RootRefused as refused:
-        err.print(f"[red]{refused}[/red]")
+        _complain(refused)
         raise typer.Exit(1) from refused
 
 
@@ -117,7 +122,7 @@ def check_playbook(
             for problem in problems:
                 out.print(str(problem), soft_wrap=True, markup=False, highlight=False)
             if not problems:
-                out.print(f"{name}: valid", highlight=False)
+                out.print(f"{name}: valid", soft_wrap=True, markup=False, highlight=False)
     raise typer.Exit(1 if any(found.values()) else 0)
 
 
@@ -173,7 +178,7 @@ def plan_drill(file: Annotated[Path, typer.Argument(help="JSON as POST /drills t
     try:
         body = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        err.print(f"[red]{file}: {error}[/red]")
+        _complain(f"{file}: {error}")
         raise typer.Exit(2) from error
     _show(Remote().post("/drills", body), as_json=True)
 
@@ -226,8 +231,8 @@ def main() -> None:
     try:
         app()
     except ApiRefused as refused:
-        err.print(f"[red]{refused}[/red]", highlight=False)
+        _complain(refused)
         sys.exit(refused.exit_code)
     except (Problem, registry.RunnerRefused) as problem:
-        err.print(f"[red]{problem}[/red]", highlight=False)
+        _complain(problem)
         sys.exit(1)

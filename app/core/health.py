@@ -1,6 +1,7 @@
 """Whether the process lives, whether it can do its work, and figures for Prometheus."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -8,9 +9,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from app.core import clock
 from app.core.db import Database
 
 router = APIRouter(include_in_schema=False)
+CONTACT_GOOD_FOR = timedelta(days=180)
+"""RFC 9116 asks for less than a year; the file is made anew at each request."""
 
 
 def open_to_all(function: Callable[..., Response]) -> Callable[..., Response]:
@@ -58,4 +62,6 @@ def metrics() -> Response:
 @open_to_all
 def security_contact() -> Response:
     """Where to report a weakness (RFC 9116)."""
-    return PlainTextResponse("Contact: mailto:security@wissel.example\nPreferred-Languages: nl, en\n")
+    until = (clock.now() + CONTACT_GOOD_FOR).strftime("%Y-%m-%dT00:00:00Z")
+    lines = ("Contact: mailto:security@wissel.example", f"Expires: {until}", "Preferred-Languages: nl, en", "")
+    return PlainTextResponse("\n".join(lines))
