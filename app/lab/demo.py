@@ -8,7 +8,7 @@ import json
 import sys
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,16 @@ from app.lab.postgres import ComponentMissing, ServerFailed
 from app.lab.processes import Child, NotReady, ProcessDied, Supervisor
 from app.lab.progress import Progress, follow
 from app.lab.result import Client, Exit, drill_line, exit_status, finding_lines, plan_lines, wrong
-from app.lab.waiting import Patience
+from app.lab.waiting import Links, way_back
 from app.lab.writer import FIRST, read
 from app.remote import ApiRefused, Remote
 
 PATIENCE_SECONDS = 240.0
 """How long the drills may take before the demonstration by itself gives up."""
 PAUSE_SECONDS = 0.25
+STAY_BY_ITSELF = timedelta(seconds=4)
+STAY_WITH_PEOPLE = timedelta(seconds=60)
+"""From the end of the way over to the way back; people approve it in this time, or while it waits for them."""
 WIDTH = 160
 """Columns of the tables where the output goes to a file."""
 EXPECTED = {
@@ -109,7 +112,13 @@ class Demonstration:
         if self.auto:
             pilot = autopilot.Autopilot(team, lab)
             pilot.approve_beforehand(entered.drills)
-            follow(progress, pilot.act, patience=PATIENCE_SECONDS, pause=PAUSE_SECONDS)
+            back = way_back(team, entered.drills, progress, stay=STAY_BY_ITSELF)
+
+            def act(runs: list[dict[str, Any]]) -> None:
+                pilot.act(runs)
+                back.look()
+
+            follow(progress, act, patience=PATIENCE_SECONDS, pause=PAUSE_SECONDS)
             client.stop()
             return self._conclude(lab, team, entered, progress)
         return self._with_people(lab, product, admin, team, entered, progress)
@@ -124,19 +133,21 @@ class Demonstration:
         progress: Progress,
     ) -> Exit:
         """Wait for people until Ctrl-C; the tables are shown once all six drills ended."""
-        patience = Patience(admin, team, entered.drills, progress, self.tell)
+        links = Links(admin, team, self.tell)
+        back = way_back(team, entered.drills, progress, stay=STAY_WITH_PEOPLE)
         self.tell(f"Open {product.address} and sign in. Each link works once, within 30 minutes:")
-        patience.show_links()
+        links.show()
         self.tell("Permits waits for the approval of two people, a go, and the process owner's check. Ctrl-C stops.")
         shown = False
         while product.process.alive:
             if not progress.done:
-                patience.act(progress.look())
+                progress.look()
+                back.look()
             elif not shown:
                 shown = True
                 self._conclude(lab, team, entered, progress)
                 self.tell(f"All six drills ended. Wissel goes on serving at {product.address} until Ctrl-C.")
-            patience.renew_links()
+            links.renew()
             time.sleep(1)
         raise wissel.WisselFailed(f"Wissel ended by itself:\n{product.process.tail()}")
 

@@ -35,10 +35,10 @@ class Progress:
         """Whether every drill ended."""
         return {drill.id for drill in self.drills} <= self.ended.keys() | self._left_out
 
-    def leave_out(self, drill: PlannedDrill) -> None:
+    def leave_out(self, drill: PlannedDrill, reason: str) -> None:
         """Wait no more for a drill that will not come."""
         self._left_out.add(drill.id)
-        self.tell(f"{drill.title}: not needed any more")
+        self.tell(f"{drill.title}: will not run. {reason}")
 
     def look(self) -> list[dict[str, Any]]:
         """Look once: tells what changed and returns the runs that are still going on, with all steps."""
@@ -54,7 +54,14 @@ class Progress:
                 self.ended[drill.id] = run
             else:
                 going.append(run)
+        self._look_for_moments_without_run()
         return going
+
+    def _look_for_moments_without_run(self) -> None:
+        drills = {drill.id: drill for drill in self.drills if drill.id not in self._left_out}
+        for moment in self.api.get("/drill-moments", pageSize=100)["items"]:
+            if moment["state"] != "planned" and moment["runId"] is None and moment["drillId"] in drills:
+                self.leave_out(drills[moment["drillId"]], moment["reason"].get("en", moment["reasonCode"]))
 
     def _note(self, drill: PlannedDrill, run: dict[str, Any]) -> None:
         if self._states.get(run["id"]) == run["state"]:

@@ -1,7 +1,7 @@
-"""What the demonstration does while people work: fresh sign-in links in time, and a way back that waits for them."""
+"""Keeps the way back from coming before the way over is done, and shows fresh sign-in links in time."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,59 +13,68 @@ from app.remote import Remote
 
 LINK_SECONDS = 28 * 60
 """Links work for thirty minutes; new ones are shown shortly before."""
-SOON = timedelta(minutes=3)
-LATER = timedelta(minutes=15)
-NEXT = timedelta(seconds=45)
+SOON = timedelta(seconds=30)
+LATER = timedelta(minutes=10)
 
 
 @dataclass
-class Patience:
-    """Waits for people, and keeps the way back from coming before the way over is done."""
+class WayBack:
+    """Moves the moment of the way back, as its author: a switch is only planned from the side that serves."""
+
+    over: PlannedDrill
+    back: PlannedDrill
+    author: Remote
+    progress: Progress
+    stay: timedelta
+    """How long after the way over ended the way back begins."""
+    _settled: bool = False
+
+    def look(self) -> None:
+        """Move it nearer once the way over is done, later while it is not; drop it where nobody went over."""
+        if self._settled or self.back.id in self.progress.ended:
+            return
+        due = self.author.get(f"/drills/{self.back.id}")["nextDueAt"]
+        now, ended = datetime.now(UTC), self.progress.ended.get(self.over.id)
+        if ended is None:
+            if due is not None and datetime.fromisoformat(due) < now + SOON:
+                self._move(now + LATER)
+            return
+        self._settled = True
+        if ended["verdict"] != "passed":
+            reason = f"{ended['ref']} did not switch, so there is no way back."
+            self.author.post(f"/drills/{self.back.id}/archivals", {"reason": reason})
+            self.progress.leave_out(self.back, reason)
+        elif due is not None:
+            self._move(now + self.stay)
+            self.progress.tell(f"{self.back.title}: starts by itself in {self.stay.seconds} s")
+
+    def _move(self, at: datetime) -> None:
+        self.author.patch(f"/drills/{self.back.id}", {"schedule": {"kind": "once", "at": at.isoformat()}})
+
+
+@dataclass
+class Links:
+    """One-time links of the four people, shown anew before they end."""
 
     admin: Remote
     people: People
-    drills: Sequence[PlannedDrill]
-    progress: Progress
     tell: Callable[[str], None]
     _shown_at: float = field(default_factory=time.monotonic)
-    _settled: bool = False
 
-    def show_links(self) -> None:
-        """Print a one-time link for each of the four."""
+    def show(self) -> None:
+        """Print a link for each of the four."""
         self._shown_at = time.monotonic()
         for part, url in links(self.admin, self.people).items():
             self.tell(f"  {self.people[part].name}, {WORDS[part]}:\n           {url}")
 
-    def renew_links(self) -> None:
+    def renew(self) -> None:
         """Print new links once the last ones are about to end."""
         if time.monotonic() - self._shown_at > LINK_SECONDS:
             self.tell("The links above end. These are new:")
-            self.show_links()
+            self.show()
 
-    def act(self, runs: list[dict[str, Any]]) -> None:
-        """Move the way back: later while people still work on the way over, nearer once that is done."""
-        del runs
-        over, back = self.drills[0], self.drills[1]
-        if self._settled or back.id in self.progress.ended:
-            return
-        due = self.people[Part.AUTHOR].api.get(f"/drills/{back.id}")["nextDueAt"]
-        now, ended = datetime.now(UTC), self.progress.ended.get(over.id)
-        if ended is not None:
-            self._settled = True
-            self._settle(back, ended, due)
-        elif due is not None and datetime.fromisoformat(due) < now + SOON:
-            self._move(back, now + LATER)
 
-    def _settle(self, back: PlannedDrill, over: dict[str, Any], due: str | None) -> None:
-        """The way over ended: the way back comes soon, or has become needless."""
-        if over["verdict"] != "passed":
-            reason = {"reason": f"{over['ref']} did not switch, so there is no way back."}
-            self.people[Part.AUTHOR].api.post(f"/drills/{back.id}/archivals", reason)
-            self.progress.leave_out(back)
-        elif due is not None and datetime.fromisoformat(due) > datetime.now(UTC) + NEXT:
-            self._move(back, datetime.now(UTC) + NEXT)
-            self.tell(f"{back.title}: two people approve it on its page; it starts in {NEXT.seconds} s, or then")
-
-    def _move(self, drill: PlannedDrill, at: datetime) -> None:
-        schedule = {"kind": "once", "at": at.isoformat()}
-        self.people[Part.AUTHOR].api.patch(f"/drills/{drill.id}", {"schedule": schedule})
+def way_back(people: People, drills: list[PlannedDrill], progress: Progress, *, stay: timedelta) -> WayBack:
+    """For the two drills that switch."""
+    named: dict[str, Any] = {drill.key: drill for drill in drills}
+    return WayBack(named["over"], named["back"], people[Part.AUTHOR].api, progress, stay)
