@@ -16,7 +16,7 @@ from app.core.db import SessionDep
 from app.core.errors import FieldError, InvalidInput
 from app.core.messages import say
 from app.core.web import redirect
-from app.runs import answers, approval, commands, operations, planning, service
+from app.runs import answers, approval, commands, locks, obligations, operations, planning, service
 from app.runs.record import ApprovalVerdict
 from app.runs.run_page import show
 from app.runs.shapes import AnswerIn, ApprovalIn, DecisionIn, MustReasonIn, ObservationIn, ReasonIn
@@ -117,6 +117,27 @@ def skip(session: SessionDep, actor: Operator, key: Key, fields: Sent) -> Redire
     """Pass over the step that was chosen."""
     _with_reason(fields)
     return _do(session, key, actor, fields, commands.skip, fields.text("step"))
+
+
+@router.post("/runs/{key}/obligations/{obligation}")
+def clean_up(session: SessionDep, actor: Operator, key: Key, obligation: Key, fields: Sent) -> RedirectResponse:
+    """Say that what the run left was cleaned up."""
+    _with_reason(fields)
+    reason = forms.read(ReasonIn, {"reason": fields.text("comment")}).reason
+    obligations.complete(session, obligation, actor=actor, reason=reason, forced=False, now=clock.now())
+    return redirect(f"/runs/{service.find(session, key).ref}")
+
+
+@router.post("/runs/{key}/releases")
+def release(session: SessionDep, actor: Operator, key: Key, fields: Sent) -> RedirectResponse:
+    """Free every environment that a run which is over still holds."""
+    _with_reason(fields)
+    run = service.find(session, key)
+    reason = forms.read(ReasonIn, {"reason": fields.text("comment")}).reason
+    for row in locks.held_locks(session):
+        if row.run_id == run.id:
+            commands.release_lock(session, row.key, actor=actor, reason=reason, now=clock.now())
+    return redirect(f"/runs/{run.ref}")
 
 
 @router.post("/runs/{key}/answers")

@@ -232,6 +232,28 @@ def test_who_planned_it_cannot_approve_it(made: tuple[World, FastAPI]) -> None:
     assert "/approvals" not in "".join(forms_of(page))
 
 
+def test_what_a_run_left_is_released_and_cleaned_up_by_its_forms(made: tuple[World, FastAPI]) -> None:
+    world, site = made
+    run_id = switch(world)
+    world.do(step="lag")
+    vote(world, run_id, "go", "go", "approver")
+    world.do(passed(final_lsn="1"), step="fence")
+    path, browser = f"/runs/{ref(world, run_id)}", Browser(site, "operator")
+    browser.get(path)
+    assert browser.post(f"{path}/cancellations", comment="The network is down").status_code == 303
+    assert f"{path}/leavings" in forms_of(browser.get(path).text)
+    assert browser.post(f"{path}/leavings", comment="").status_code == 400
+    browser.post(f"{path}/leavings", comment="We go on by hand")
+    offered = forms_of(browser.get(path).text)
+    clean_up = next(each for each in offered if "/obligations/" in each)
+    assert f"{path}/releases" in offered
+    browser.post(clean_up, comment="Started the old side again")
+    browser.post(f"{path}/releases", comment="All is as it was")
+    left = forms_of(browser.get(path).text)
+    assert f"{path}/releases" not in left
+    assert clean_up not in left
+
+
 async def first_messages(site: FastAPI, world: World, run_id: str, *, watchers: int) -> tuple[list[Any], int]:
     """What the first news tells to each of so many watchers, and how often the database was looked at."""
     feed = stream.Feed(world.database)
