@@ -17,6 +17,7 @@ from app.drills import calendar
 from app.drills.models import Blackout, Drill, DrillMoment
 from app.drills.moments import Nominal, in_window, moments
 from app.drills.rules import MomentState, OnceAt, Recurring, Schedule, Trigger, Window
+from app.plans.evidence import record_missed
 from runners.contract import Text
 
 log = structlog.get_logger()
@@ -137,17 +138,18 @@ def _claimed(session: Session, drill: Drill, now: datetime) -> list[DrillMoment]
 def _claim(session: Session, drill: Drill, now: datetime) -> Iterator[DrillMoment]:
     schedule = schedule_of(drill)
     since = drill.planned_until or drill.created_at
-    due = [] if schedule is None else list(islice(_until(moments(schedule, after=since), now), MOST_AT_ONCE))
+    found = [] if schedule is None else list(islice(_until(moments(schedule, after=since), now), MOST_AT_ONCE + 1))
+    due, more = found[:MOST_AT_ONCE], len(found) > MOST_AT_ONCE
     windows = windows_of(drill)
     places = [judge_place(each.local, windows, calendar.covering(session, each.due, drill.service_id)) for each in due]
     usable = [each.due for each, judged in zip(due, places, strict=True) if judged is PLANNED]
     for each, judged in zip(due, places, strict=True):
         if judged is PLANNED:
-            judged = judge_time(each.due, now=now, grace_s=drill.grace_s, later_due=each.due < usable[-1])
+            judged = judge_time(each.due, now=now, grace_s=drill.grace_s, later_due=more or each.due < usable[-1])
         row = _record(session, drill, each, judged, now)
         if row is not None:
             yield row
-    drill.planned_until = due[-1].due if len(due) == MOST_AT_ONCE else now
+    drill.planned_until = due[-1].due if more else now
     drill.next_due_at = next_due(drill, after=drill.planned_until)
     session.add(drill)
 
@@ -172,9 +174,22 @@ def _record(session: Session, drill: Drill, each: Nominal, judged: Judged, now: 
     )
     if not _inserted(session, row):
         return None
+    if row.state is MomentState.MISSED:
+        _tell_plan(session, drill, row, now)
     detail: dict[str, Any] = {"moment": each.key, "reason": judged.code}
     audit.record(session, SYSTEM.ref, f"drill.moment-{judged.state.value}", "drill", drill.id, **detail)
     return row
+
+
+def miss(session: Session, moment: DrillMoment, *, code: str, reason: dict[str, str], now: datetime) -> None:
+    """A moment that was planned did not become a run that began: say why, and tell the plan."""
+    moment.state, moment.reason_code, moment.reason = MomentState.MISSED, code[:40], reason
+    session.add(moment)
+    _tell_plan(session, session.get_one(Drill, moment.drill_id), moment, now)
+
+
+def _tell_plan(session: Session, drill: Drill, moment: DrillMoment, now: datetime) -> None:
+    record_missed(session, drill.plan_id, moment_id=moment.id, at=moment.due_at, code=moment.reason_code, now=now)
 
 
 def _inserted(session: Session, row: DrillMoment) -> bool:

@@ -19,7 +19,7 @@ from app.plans.errors import AuthorCannotApprove, EvidenceNewerThanSignature, No
 from app.plans.evidence_shapes import AttestationIn, ReviewIn
 from app.plans.facts import ProofSource, Verdict, WithoutSupplier, Worth
 from app.plans.judging import AGAINST_LOSS, has_shared_fate
-from app.plans.models import Plan, PlanClaim, PlanVersion, ProofRow
+from app.plans.models import MissedTest, Plan, PlanClaim, PlanVersion, ProofRow
 from app.plans.worth import TOLD_AT_MOST, worth
 from app.playbooks.rules import ClaimKind
 
@@ -150,6 +150,13 @@ def _assurance(session: Session, row: ProofRow, *, passed: bool, level: int) -> 
     before = session.exec(wanted.order_by(col(ProofRow.at).desc())).first()
     again = before is not None and before.verdict is Verdict.PASS
     return Assurance.OPERATING if again else Assurance.EXISTENCE
+
+
+def record_missed(session: Session, plan_id: str, *, moment_id: str, at: datetime, code: str, now: datetime) -> None:
+    """Note that a planned test of the plan did not begin; the same moment again changes nothing."""
+    if session.get(MissedTest, moment_id) is None:
+        session.add(MissedTest(id=moment_id, plan_id=plan_id, at=at, reason_code=code[:40], created_at=now))
+        session.flush()
 
 
 def review(session: Session, plan: Plan, given: ReviewIn, *, actor: Actor, now: datetime) -> list[ProofRow]:

@@ -83,6 +83,16 @@ class ClaimStatusOut(Shape):
     proof_verdict: Verdict | None
 
 
+class SeriesOut(Shape):
+    """The tests of the last year by what became of them."""
+
+    planned: int
+    done: int
+    passed: int
+    inconclusive: int
+    missed: int
+
+
 class PlanStatusOut(Shape):
     """The status of a plan at one moment, with its two other lamps and its words."""
 
@@ -101,6 +111,7 @@ class PlanStatusOut(Shape):
     time_needed: Duration | None
     audit: str
     """design, existence, operating or none."""
+    series: SeriesOut
 
 
 class ReviewIn(Shape):

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from app.catalog.models import Service
 from app.core.messages import Message, say
 from app.plans.completeness import Lamp, TimeNeeded, complete, current, time_needed
 from app.plans.content import PlanContent, checked_days
-from app.plans.facts import PlanKind, ProofSource, Verdict
-from app.plans.levels import AuditWord, Series, audit_word
-from app.plans.models import Plan, PlanVersion
-from app.plans.standing import Standing, proofs_of, versions_of
+from app.plans.facts import PlanKind, Verdict
+from app.plans.levels import PERIOD, AuditWord, Series, audit_word, series
+from app.plans.models import MissedTest, Plan, PlanVersion
+from app.plans.standing import Standing, as_proof, proofs_of, versions_of
 from app.plans.worth import worth
 
 
@@ -24,6 +24,8 @@ class Lamps:
     current: Lamp
     needed: TimeNeeded
     audit: AuditWord
+    series: Series
+    """Of the last period, up to the moment asked for."""
 
 
 def lamps(session: Session, plan: Plan, found: Standing, *, now: datetime) -> Lamps:
@@ -31,12 +33,13 @@ def lamps(session: Session, plan: Plan, found: Standing, *, now: datetime) -> La
     version = found.version or next((v for v in versions_of(session, plan.id) if v.created_at <= now), None)
     if version is None or not found.facts.plan.exists:
         gone = Lamp((say("There is no plan."),))
-        return Lamps(gone, gone, TimeNeeded(None, (), ()), AuditWord.NONE)
+        return Lamps(gone, gone, TimeNeeded(None, (), ()), AuditWord.NONE, series([], missed=0))
     content = PlanContent.model_validate(version.content)
     needed = time_needed(content.work())
     service = session.get(Service, plan.service_id)
     full = complete(_parts(plan, version, content, found), needed, service.mtpd if service else None)
-    return Lamps(full, _current(version, content, found, now=now), needed, _audit(session, plan, found, full, now=now))
+    told = _series(session, plan, found, now=now)
+    return Lamps(full, _current(version, content, found, now=now), needed, _audit(found, full, told), told)
 
 
 def _current(version: PlanVersion, content: PlanContent, found: Standing, *, now: datetime) -> Lamp:
@@ -80,17 +83,23 @@ def _parts(plan: Plan, version: PlanVersion, content: PlanContent, found: Standi
     return parts
 
 
-def series(session: Session, plan: Plan, *, now: datetime) -> Series:
-    """What runs of this plan showed so far; what was planned and missed is known to drills, which add it."""
-    rows = [row for row in proofs_of(session, plan.id, at=now) if row.source is ProofSource.RUN]
-    passed = sum(row.verdict is Verdict.PASS for row in rows)
-    inconclusive = sum(row.verdict is Verdict.INCONCLUSIVE for row in rows)
-    return Series(planned=len(rows), done=len(rows), passed=passed, inconclusive=inconclusive, missed=0)
+def _series(session: Session, plan: Plan, found: Standing, *, now: datetime) -> Series:
+    """What became of the tests of the last period: a run counts once, as the worst of what it showed."""
+    since, claims = now - PERIOD, {claim.key: claim for claim in found.facts.claims}
+    runs: dict[str, list[Verdict]] = {}
+    for row in proofs_of(session, plan.id, at=now):
+        if row.run_id is not None and row.at > since:
+            claim = claims.get(row.claim_key)
+            verdict = worth(claim, as_proof(row)).verdict if claim else row.verdict
+            runs.setdefault(row.run_id, []).append(verdict)
+    missed = select(MissedTest.id).where(
+        MissedTest.plan_id == plan.id, MissedTest.at > since, MissedTest.created_at <= now
+    )
+    return series(list(runs.values()), missed=len(session.exec(missed).all()))
 
 
-def _audit(session: Session, plan: Plan, found: Standing, full: Lamp, *, now: datetime) -> AuditWord:
+def _audit(found: Standing, full: Lamp, told: Series) -> AuditWord:
     claims = {claim.key: claim for claim in found.facts.claims}
     counted = [worth(claims[proof.claim], proof) for proof in found.facts.proofs if proof.claim in claims]
     passed = [each.level for each in counted if each.verdict is Verdict.PASS]
-    told = series(session, plan, now=now)
     return audit_word(complete=full.lit and found.version is not None, passed_levels=passed, series=told)

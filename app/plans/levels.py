@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from app.core.messages import Message, say
+from app.plans.facts import Verdict
 
 
 class Mode(StrEnum):
@@ -132,6 +134,16 @@ class Series:
     missed: int
 
 
+def series(runs: Sequence[Sequence[Verdict]], *, missed: int) -> Series:
+    """The series of some runs, each by the verdicts on its claims: it passed if all of them did."""
+    passed = sum(all(verdict is Verdict.PASS for verdict in run) for run in runs)
+    bad = {Verdict.FAIL, Verdict.PARTIAL}
+    inconclusive = sum(Verdict.INCONCLUSIVE in run and not bad & set(run) for run in runs)
+    return Series(len(runs) + missed, len(runs), passed, inconclusive, missed)
+
+
+PERIOD = timedelta(days=365)
+"""Over which operating effectiveness is judged; a year is our choice, as audits of *werking* look back over one."""
 SWITCHES_IN_A_ROW = 2
 """Operating effectiveness asks at least two in a row (design: plan status)."""
 

@@ -1,4 +1,4 @@
-"""Tables of plans: versions, claims, proofs, changes of status, weakenings, and minimum viable organisations."""
+"""Tables of plans: versions, claims, proofs, missed tests, status changes, weakenings, minimum viable organisations."""
 
 from datetime import date, datetime
 from typing import Any
@@ -178,6 +178,19 @@ class Weakening(SQLModel, table=True):
     approved_at: datetime | None = moment(optional=True)
     refused_at: datetime | None = moment(optional=True)
     """When that other person did not agree."""
+
+
+class MissedTest(SQLModel, table=True):
+    """A test of a plan that was planned and did not begin; told by drills. Insert only."""
+
+    __tablename__ = "missed_test"
+    id: str = key()
+    """That of the drill's moment: each counts once."""
+    plan_id: str = link("plan.id")
+    at: datetime = moment(index=True)
+    """When it was to begin."""
+    reason_code: str = Field(default="", max_length=40)
+    created_at: datetime = moment()
 
 
 class Mvo(SQLModel, table=True):

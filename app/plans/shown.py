@@ -1,5 +1,6 @@
 """Rows of plans as the API shows them."""
 
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlmodel import Session
@@ -20,6 +21,7 @@ from app.plans.evidence_shapes import (
     PlanStatusOut,
     ProofOut,
     RefusedOut,
+    SeriesOut,
     StatusChangeOut,
 )
 from app.plans.facts import ClaimStatus
@@ -98,6 +100,7 @@ def status_out(session: Session, plan: Plan, found: Standing, *, now: datetime) 
         current=_lamp_out(beside.current),
         time_needed=beside.needed.seconds,
         audit=beside.audit.value,
+        series=SeriesOut.model_validate(asdict(beside.series)),
     )
 
 

@@ -7,10 +7,14 @@ import pytest
 from sqlmodel import col, select
 
 from app.access.rules import SYSTEM
-from app.drills.claiming import claim_due_moments
+from app.drills import claiming
+from app.drills.claiming import claim_due_moments, miss
 from app.drills.models import Blackout, DrillMoment
 from app.drills.service import find, plan_alternation, plan_drill
 from app.drills.shapes import AlternationIn, DrillIn
+from app.plans.lamps import lamps
+from app.plans.models import MissedTest
+from app.plans.standing import find_plan, standing
 from tests.flow.drills_app import NOW, RUNNERS, build, swap
 
 
@@ -58,6 +62,48 @@ def test_a_long_absence_leaves_a_row_for_each_moment(house):
     plan(house)
     assert claim(house, datetime(2028, 1, 2, 1, tzinfo=UTC)) == ["2028-01-02T02:00:00"]
     assert [state for _, state, _ in rows(house)] == ["missed"] * 4 + ["planned"]
+
+
+def test_a_missed_moment_counts_in_the_series_of_its_plan_for_a_year(house):
+    drill = plan(house)
+    claim(house, FIRST + timedelta(hours=1))
+    with house.database.transaction() as session:
+        row = session.exec(select(DrillMoment)).one()
+        miss(session, row, code="again", reason={}, now=FIRST + timedelta(hours=2))
+        found = find_plan(session, find(session, drill).plan_id)
+
+        def missed(at):
+            return lamps(session, found, standing(session, found, now=at), now=at).series.missed
+
+        assert missed(FIRST + timedelta(minutes=59)) == 0
+        assert missed(FIRST + timedelta(hours=1)) == 1
+        assert missed(FIRST + timedelta(days=365)) == 0
+
+
+def test_a_planned_moment_that_became_no_run_is_missed_and_told_to_its_plan(house):
+    plan(house)
+    claim(house, FIRST)
+    with house.database.transaction() as session:
+        row = session.exec(select(DrillMoment)).one()
+        miss(session, row, code="drill-not-ready", reason={"nl": "Nee", "en": "No"}, now=FIRST)
+        told = session.exec(select(MissedTest)).one()
+        assert (told.id, told.at, told.reason_code) == (row.id, FIRST, "drill-not-ready")
+    assert rows(house) == [("2027-01-03", "missed", "drill-not-ready")]
+
+
+def test_after_an_absence_longer_than_one_look_records_only_the_very_last_moment_is_run(house, monkeypatch):
+    monkeypatch.setattr(claiming, "MOST_AT_ONCE", 3)
+    plan(house, schedule={"kind": "recurring", "hour": "1,2,3,4,5"}, grace="P1D")
+    at = datetime(2026, 11, 24, 5, tzinfo=UTC)
+    assert claim(house, at) == []
+    assert claim(house, at) == ["2026-11-24T05:00:00"]
+    assert [state for _, state, _ in rows(house)] == ["missed"] * 4 + ["planned"]
+
+
+def test_as_many_moments_as_one_look_records_are_no_longer_absence(house, monkeypatch):
+    monkeypatch.setattr(claiming, "MOST_AT_ONCE", 3)
+    plan(house, schedule={"kind": "recurring", "hour": "1,2,3"}, grace="P1D")
+    assert claim(house, datetime(2026, 11, 24, 5, tzinfo=UTC)) == ["2026-11-24T03:00:00"]
 
 
 def test_of_two_moments_that_are_both_in_time_only_the_last_is_run(house):
