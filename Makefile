@@ -8,6 +8,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 WHEELS := $(VENV)/share/wissel/wheelhouse
+SPECTRAL := $(VENV)/share/spectral
 PIP := $(RUN) -m pip --disable-pip-version-check --no-input -qq
 PYTEST ?=
 
@@ -17,7 +18,7 @@ PYTEST ?=
 demo: $(VENV)/.lab $(WHEELS)/.complete
 	@exec $(VENV)/bin/wissel demo $(if $(filter-out 0,$(AUTO)),--auto) $(DEMO)
 
-test: $(VENV)/.test $(WHEELS)/.complete browser
+test: $(VENV)/.test $(WHEELS)/.complete $(SPECTRAL)/.complete browser
 	@$(RUN) -m pytest $(PYTEST)
 
 check: $(VENV)/.test
@@ -28,6 +29,15 @@ check: $(VENV)/.test
 
 bench: $(VENV)/.test $(WHEELS)/.complete
 	@$(RUN) -m pytest tests/bench -s
+
+# The linter of the API's document. Where there is no npm its test says that it was not run (in CI: fails).
+$(SPECTRAL)/.complete: | $(VENV)/bin/python
+	@if ! command -v npm >/dev/null; then \
+		echo "npm is not here: the API's document will not be linted."; exit 0; fi; \
+	echo "Installing Spectral for the test of the API's document …"; \
+	mkdir -p $(SPECTRAL); \
+	if npm install --prefix $(SPECTRAL) --no-audit --no-fund --silent @stoplight/spectral-cli@6.16.3 >/dev/null 2>&1; \
+		then touch $@; else echo "Spectral could not be installed: the API's document will not be linted."; fi
 
 # The tests of the pages need Chromium. Where it may not be installed they say that they were not run (in CI: fail).
 browser:

@@ -38,7 +38,7 @@ class FileIsThere(Runner):
 
     def observe(self, params: FileIsThereParams, context: Context) -> Observation:
         """A look has no effect that could be there."""
-        return Observation(seen=Seen.ABSENT, reason=Text(nl="Er is nog niet gekeken.", en="Nobody looked yet."))
+        return Observation(seen=Seen.NOT_DONE, reason=Text(nl="Er is nog niet gekeken.", en="Nobody looked yet."))
 
     def run(self, params: FileIsThereParams, context: Context) -> Outcome:
         """Look."""
