@@ -48,6 +48,8 @@ _STEP_WORDS = {
     StepState.UNDONE: say("undone"),
     StepState.UNDO_FAILED: say("undo failed"),
 }
+_BACKWARD = (RunState.ABORTING, RunState.UNDOING, RunState.UNDO_FAILED)
+"""States in which the run no longer heads for its end, so that a forecast of it says nothing."""
 _BUSY = (StepState.STARTED, StepState.READY, StepState.WAITING)
 
 
@@ -136,7 +138,8 @@ def _clock(found: Snapshot) -> dict[str, Any]:
     else:
         seconds, ticking = _since(clocks.outage_since_at or run.started_at, end), running
     goal = clocks.rto_goal_seconds
-    forecast = found.outage_seconds if run.ended_at is None and clocks.rta_ms is None else None
+    onward = run.ended_at is None and clocks.rta_ms is None and run.state not in _BACKWARD
+    forecast = found.outage_seconds if onward else None
     used = seconds if outage else 0.0
     margin = goal - max(forecast or 0.0, used) if goal is not None and (forecast is not None or outage) else None
     whole = _since(run.started_at, end)
@@ -150,6 +153,7 @@ def _clock(found: Snapshot) -> dict[str, Any]:
         "tight": margin is not None and goal is not None and margin < goal * 0.1,
         "whole": whole,
         "goal": goal,
+        "forecast": run.clocks.expected_end_at if run.state not in _BACKWARD else None,
         "bar": charts.goal_bar(_("Recovery time against the goal"), used=used, forecast=forecast, goal=goal)
         if goal is not None or forecast
         else None,
