@@ -9,12 +9,16 @@ from runners.contract import CommandTemplate, Text
 SHELLS = frozenset(
     [
         *("sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "fish", "csh", "tcsh", "busybox"),
-        *("env", "xargs", "nohup", "setsid", "sudo", "su", "doas"),
+        *("rbash", "tcsh", "pwsh", "ssh", "parallel", "watch", "script"),
+        *("env", "xargs", "nohup", "setsid", "sudo", "su", "doas", "runuser", "pkexec", "systemd-run"),
+        *("timeout", "nice", "ionice", "stdbuf", "flock", "chroot", "unshare", "nsenter", "setpriv", "time"),
     ]
 )
 """Programs that read a command from their arguments; a parameter could become any command."""
 INTERPRETERS = re.compile(r"(python|pypy|perl|ruby|node|nodejs|php|lua|tclsh|gawk|mawk|awk)[0-9.]*")
 FREE_FORM = frozenset(["-c", "-e", "-E", "-r", "-p", "-", "--eval", "--print", "--run"])
+_CLUSTER = re.compile(r"-[A-Za-z]+[cerEp]")
+"""Short options of an interpreter written together, as in ``-Ic`` and ``-ne``: the next argument is code."""
 LONGEST = 1000
 _PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -47,7 +51,7 @@ def _check_program(argv: tuple[str, ...]) -> None:
     # The name as written and the one behind a link: /bin/sh is often a link to dash.
     names = {PurePosixPath(argv[0]).name, PurePosixPath(os.path.realpath(argv[0])).name}
     free = any(INTERPRETERS.fullmatch(name) for name in names) and (
-        len(argv) < 2 or _PLACE.fullmatch(argv[1]) is not None or any(part in FREE_FORM for part in argv[1:])
+        len(argv) < 2 or _PLACE.fullmatch(argv[1]) is not None or any(part in FREE_FORM or _CLUSTER.fullmatch(part) for part in argv[1:])
     )
     if names & SHELLS or free:
         nl = f"{argv[0]} voert vrije tekst uit en mag niet op de lijst."
