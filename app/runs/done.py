@@ -1,11 +1,12 @@
 """Turns the rows of a run into what verdicts, levels and clocks are decided from."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session, select
 
 from app.plans.levels import Mode as DoneIn
-from app.playbooks.rules import Mode, StepKind
+from app.playbooks.rules import ClaimKind, Mode, StepKind
 from app.runs.clocks import StepTimes
 from app.runs.models import GuardState, Run, StepRun
 from app.runs.rules import Direction, StepState
@@ -37,7 +38,7 @@ def step_done(held: Held, row: StepRun) -> StepDone:
         probe=bool(row.driver.get("probe")) and step.kind is StepKind.USES,
         saw_target=side is not None and _saw(row, measured.get("served_by"), side),
         needed_supplier=row.outcome.get("needed_supplier"),
-        primary_dead=_found_primary_dead(held, row, measured.get("primary_reachable")),
+        primary_dead=_found_primary_dead(held, row, measured),
         carried_out=row.intended or (asked and row.by is not None and row.state is not StepState.SKIPPED),
     )
 
@@ -46,9 +47,14 @@ def _saw(row: StepRun, served_by: object, side: Side) -> bool:
     return row.driver.get("sides") == [side.value] or served_by == side.value
 
 
-def _found_primary_dead(held: Held, row: StepRun, reachable: object) -> bool:
-    """A check that found the primary gone, while this run had not touched anything yet."""
-    if reachable is not False or row.effect is not Effect.OBSERVES or row.verdict is Verdict.PASSED:
+def _found_primary_dead(held: Held, row: StepRun, measured: dict[str, Any]) -> bool:
+    """A check that found the serving side gone in a planned switch, while this run had not touched anything yet."""
+    if ClaimKind.FAILOVER in held.playbook.proves:
+        return False  # there it is what the plan is for
+    target = target_side(held.run)
+    source = target is not None and row.driver.get("sides") == [target.other.value]
+    gone = measured.get("primary_reachable") is False or (source and measured.get("reachable") is False)
+    if not gone or row.effect is not Effect.OBSERVES or row.verdict is Verdict.PASSED:
         return False
     first = [each.order for each in held.steps.values() if each.effect is Effect.CHANGES and each.intended]
     return not first or row.order < min(first)
