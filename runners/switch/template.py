@@ -51,7 +51,9 @@ def _check_program(argv: tuple[str, ...]) -> None:
     # The name as written and the one behind a link: /bin/sh is often a link to dash.
     names = {PurePosixPath(argv[0]).name, PurePosixPath(os.path.realpath(argv[0])).name}
     free = any(INTERPRETERS.fullmatch(name) for name in names) and (
-        len(argv) < 2 or _PLACE.fullmatch(argv[1]) is not None or any(part in FREE_FORM or _CLUSTER.fullmatch(part) for part in argv[1:])
+        len(argv) < 2
+        or _PLACE.fullmatch(argv[1]) is not None
+        or any(part in FREE_FORM or _CLUSTER.fullmatch(part) for part in argv[1:])
     )
     if names & SHELLS or free:
         nl = f"{argv[0]} voert vrije tekst uit en mag niet op de lijst."
