@@ -3,15 +3,20 @@
 from app.catalog.graph import SharedKind
 from app.catalog.rules import (
     Access,
+    Assurance,
+    ContractKind,
     Criticality,
     Holder,
     Known,
+    MeasureKind,
     Missing,
     ObjectKind,
     Placement,
     ScenarioFamily,
     SideRole,
     Substitutability,
+    Survival,
+    Trigger,
     WatchLevel,
 )
 from app.core.labels import add
@@ -122,5 +127,57 @@ add(
         SharedKind.DNS: say("the same DNS provider"),
         SharedKind.CERTIFICATE_HOLDER: say("the same holder of certificates"),
         SharedKind.KEY_PERSON: say("the same key person"),
+    },
+)
+add(
+    ContractKind,
+    {
+        ContractKind.STANDALONE: say("standing alone"),
+        ContractKind.OVERARCHING: say("overarching"),
+        ContractKind.SUBSEQUENT: say("under an overarching contract"),
+    },
+)
+add(
+    MeasureKind,
+    {
+        MeasureKind.STEP_IN: say("step-in right"),
+        MeasureKind.ESCROW: say("escrow"),
+        MeasureKind.USAGE_RIGHTS: say("usage rights"),
+        MeasureKind.HARDWARE_OWNERSHIP: say("ownership of hardware"),
+        MeasureKind.AUTHORISATIONS: say("authorisations"),
+        MeasureKind.EXIT_ASSISTANCE: say("help with the exit"),
+        MeasureKind.DATA_RETURN: say("return of data"),
+        MeasureKind.TERMINATION_ON_INSOLVENCY: say("termination on insolvency"),
+        MeasureKind.DIRECT_CONTRACT_WITH_SUBCONTRACTOR: say("direct contract with a subcontractor"),
+        MeasureKind.AUDIT_RIGHT: say("right to audit"),
+        MeasureKind.CHAIN_TRANSPARENCY: say("openness about the chain"),
+        MeasureKind.FALLBACK_CAPACITY: say("fallback capacity"),
+        MeasureKind.INDEPENDENT_BACKUP: say("independent backup"),
+        MeasureKind.RING_FENCED_ENVIRONMENT: say("ring-fenced environment"),
+        MeasureKind.KNOWLEDGE_RETENTION: say("knowledge kept"),
+    },
+)
+add(
+    Trigger,
+    {
+        Trigger.INSOLVENCY: say("insolvency"),
+        Trigger.SUSPENSION: say("suspension of payments"),
+        Trigger.BREACH: say("breach of contract"),
+        Trigger.CHANGE_OF_CONTROL: say("change of control"),
+        Trigger.SANCTIONS: say("sanctions"),
+        Trigger.INCIDENT: say("incident"),
+        Trigger.AT_WILL: say("whenever we want"),
+    },
+)
+add(
+    Survival,
+    {Survival.YES: _YES, Survival.NO: _NO, Survival.DISPUTED: say("disputed"), Survival.UNKNOWN: _UNKNOWN},
+)
+add(
+    Assurance,
+    {
+        Assurance.DESIGN: say("agreed on paper"),
+        Assurance.EXISTENCE: say("seen to exist"),
+        Assurance.OPERATING: say("shown to work"),
     },
 )

@@ -55,6 +55,15 @@ def pairs(session: Session, service: Service) -> list[Pair]:
     return [_pair(session, pair) for pair in insight.live_pairs(session, service.id)]
 
 
+def unpaired(session: Session, service: Service) -> list[Environment]:
+    """Environments of a service that are in no pair."""
+    live = insight.live_pairs(session, service.id)
+    paired = {id for pair in live for id in (pair.primary_id, pair.fallback_id)}
+    wanted = select(Environment).where(Environment.service_id == service.id, col(Environment.archived_at).is_(None))
+    rows = session.exec(wanted.order_by(col(Environment.name))).all()
+    return [row for row in rows if row.id not in paired]
+
+
 def _pair(session: Session, pair: EnvironmentPair) -> Pair:
     named = ((SideRole.PRIMARY, pair.primary_id), (SideRole.FALLBACK, pair.fallback_id))
     sides = tuple(_side(session, role, id, home=pair.home_side is role) for role, id in named)
