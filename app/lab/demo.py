@@ -87,11 +87,9 @@ class Demonstration:
         return self.folder / "writes.log"
 
     def _start_product(self, supervisor: Supervisor, lab: servers.Servers) -> wissel.Wissel:
-        port = wissel.free_port()
         settings = wissel.environment(
             self.folder / "wissel",
             url=wissel.database_url(supervisor, self.folder / "wissel", now=datetime.now(UTC), tell=self.tell),
-            port=port,
             secrets=lab.secrets,
             policy=lab.write_policy(),
         )
@@ -100,7 +98,7 @@ class Demonstration:
         return product
 
     def _drills(self, lab: servers.Servers, product: wissel.Wissel, client: Child, made: Material) -> Exit:
-        admin = people.administrator(product.address, product.sign_in_token)
+        admin = Remote(product.address, product.bearer)
         team = people.welcome(product.address, admin)
         filling = Filling(datetime.now(UTC), made.values)
         entered = loader.enter(team, filling, tell=self.tell)

@@ -38,11 +38,6 @@ class SignedIn:
 People = dict[Part, SignedIn]
 
 
-def administrator(address: str, sign_in_token: str) -> Remote:
-    """The first administrator, signed in with the token of `wissel admin bootstrap`. Raises `ApiRefused`."""
-    return Remote(address, _bearer(address, sign_in_token))
-
-
 def _bearer(address: str, sign_in_token: str) -> str:
     return str(Remote(address).post("/sessions", {"signInToken": sign_in_token})["token"])
 

@@ -17,12 +17,14 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from app.core.settings import Settings
-from app.lab.processes import Child, Supervisor
+from app.lab.processes import Child, ProcessDied, Supervisor
+from app.remote import ApiRefused, Remote
 
 FIRST_PORT = 8000
 LAST_PORT = 8999
 HOST = "127.0.0.1"
 START_SECONDS = 120
+ATTEMPTS = 5
 
 
 class WisselFailed(Exception):
@@ -34,8 +36,8 @@ class Wissel:
     """The running product."""
 
     address: str
-    sign_in_token: str
-    """One-time token of the first administrator."""
+    bearer: str
+    """Of the first administrator."""
     process: Child
 
 
@@ -83,14 +85,12 @@ def _drop(plain: str, schema: str) -> None:
         connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
 
 
-def environment(folder: Path, *, url: str, port: int, secrets: Path, policy: Path) -> dict[str, str]:
-    """Settings of the product for this lab; what the user set otherwise stays."""
+def environment(folder: Path, *, url: str, secrets: Path, policy: Path) -> dict[str, str]:
+    """Settings of the product for this lab, without its port; what the user set otherwise stays."""
     ours = {
         "DATA_DIR": folder,
         "DATABASE_URL": url,
         "HOST": HOST,
-        "PORT": port,
-        "BASE_URL": f"http://{HOST}:{port}",
         "SITES": "*",
         "SITE_POLICY": policy,
         "SECRETS_DIR": secrets,
@@ -102,12 +102,50 @@ def environment(folder: Path, *, url: str, port: int, secrets: Path, policy: Pat
 
 
 def start(supervisor: Supervisor, settings: Mapping[str, str]) -> Wissel:
-    """Make the first administrator, start `wissel serve`, return when it is ready. Raises `WisselFailed`."""
-    token = _bootstrap(settings, supervisor.folder)
-    address = settings["WISSEL_BASE_URL"]
-    child = supervisor.start("wissel", [sys.executable, "-P", "-m", "app", "serve"], environment=settings, grace=10)
-    child.wait_until(lambda: _is_ready(address), START_SECONDS)
-    return Wissel(address, token, child)
+    """Make the first administrator, start `wissel serve` on a free port, sign in. Raises `WisselFailed`."""
+    token, port = _bootstrap(settings, supervisor.folder), FIRST_PORT
+    for _ in range(ATTEMPTS):
+        port = free_port(port)
+        entrance = Entrance(f"http://{HOST}:{port}", token)
+        own = {"WISSEL_PORT": str(port), "WISSEL_BASE_URL": entrance.address}
+        argv = [sys.executable, "-P", "-m", "app", "serve"]
+        child = supervisor.start("wissel", argv, environment={**settings, **own}, grace=10)
+        try:
+            child.wait_until(entrance.opened, START_SECONDS)
+        except ProcessDied:
+            if not entrance.strange:
+                raise
+            port += 1
+        else:
+            return Wissel(entrance.address, entrance.bearer, child)
+    raise WisselFailed(f"other programs took each of {ATTEMPTS} free ports before us: start again")
+
+
+@dataclass
+class Entrance:
+    """The door of the product: another program may have taken the port that was free a moment ago."""
+
+    address: str
+    token: str
+    bearer: str = ""
+    strange: bool = False
+    """Whether somebody else answers there, who does not know our administrator."""
+
+    def opened(self) -> bool:
+        """Whether it is ready and let our administrator in."""
+        if self.strange or not self._answers():
+            return False
+        try:
+            self.bearer = str(Remote(self.address).post("/sessions", {"signInToken": self.token})["token"])
+        except ApiRefused:
+            self.strange = True
+        return not self.strange
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.address}/readyz", timeout=2, trust_env=False).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
 
 
 def _bootstrap(settings: Mapping[str, str], folder: Path) -> str:
@@ -125,10 +163,3 @@ def _bootstrap(settings: Mapping[str, str], folder: Path) -> str:
         return str(json.loads(done.stdout)["token"])
     except (ValueError, KeyError) as error:
         raise WisselFailed(f"the first administrator was not made: {done.stderr.strip() or done.stdout}") from error
-
-
-def _is_ready(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/readyz", timeout=2, trust_env=False).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
