@@ -28,7 +28,7 @@ check: $(VENV)/.test
 	@$(RUN) -m pytest tests/test_floors.py
 
 bench: $(VENV)/.test $(WHEELS)/.complete
-	@$(RUN) -m pytest tests/bench -s
+	@$(RUN) -m pytest tests/bench/bench_figures.py -s
 
 # The linter of the API's document. Where there is no npm its test says that it was not run (in CI: fails).
 $(SPECTRAL)/.complete: | $(VENV)/bin/python

@@ -159,6 +159,7 @@ class Template:
 
 def make_template(folder: Path) -> Template:
     """Build the database once, by the migrations, with everybody in it."""
+    folder.mkdir(parents=True, exist_ok=True)
     settings = settings_in(folder)
     whole = Whole(create_app(settings), settings)
     populate(whole, fill(whole.database))
