@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from sqlmodel import Session, col, select
@@ -16,7 +15,7 @@ from app.core.errors import FieldError, InvalidInput, NotFound
 from app.core.messages import Message, say
 from app.core.shapes import Duration, Moment
 from app.drills.models import Drill
-from app.playbooks.literals import looks_secret
+from app.playbooks.literals import address_fault, looks_secret
 from app.playbooks.rules import Input, InputType, Playbook, opposed
 from runners.contract import Backup, Deposit, EnvironmentPair, Node, Proxy, Side
 
@@ -209,11 +208,7 @@ def _text(given: str) -> str:
 
 
 def _url(given: str) -> str:
-    try:
-        parts = urlsplit(given)
-        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good or parts.username or parts.password or re.search(r"[\s\x00-\x1f\x7f\\]", given):
-        raise _Bad("wrong-value", say("Write an address such as https://host/path, without a name or password in it."))
+    fault = address_fault(given)
+    if fault is not None or "${" in given or "{{" in given:
+        raise _Bad("wrong-value", fault or say("A value is taken as it is; references and templates are refused."))
     return given

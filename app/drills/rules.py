@@ -56,11 +56,17 @@ NearMoment = Annotated[Moment, AfterValidator(_near)]
 """A moment that calendars can count with."""
 
 
+def _written(value: Any) -> Any:
+    if not isinstance(value, str | datetime):
+        raise ValueError("write a moment as text, such as 2027-01-03T03:00:00")
+    return value
+
+
 class OnceAt(Shape):
     """One moment: local wall time in a zone."""
 
     kind: Literal["once"] = "once"
-    at: Annotated[datetime, AfterValidator(_near)]
+    at: Annotated[datetime, BeforeValidator(_written), AfterValidator(_near)]
     """Without offset: wall time in `timeZone`; with an offset: that moment."""
     time_zone: Name = "Europe/Amsterdam"
 

@@ -4,20 +4,22 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from app.core.messages import say
+from app.core.messages import Message, say
 from app.playbooks import references
 from app.playbooks.refusals import Notes
 from app.playbooks.yaml_text import Path
+from runners import outgoing
 
 _SECRET_NAMES = re.compile(
     r"(^|[_-])(dsn|passw(or)?ds?|pwd|passphrase|secrets?|tokens?|(api|access|private|secret)[_-]?keys?|credentials?"
-    r"|(proxy[_-])?authorization|cookie)$",
+    r"|(proxy[_-])?authorization|cookie|wachtwoord(en)?|wachtzin|geheim(en)?|(geheime|toegangs)[_-]?sleutels?)$",
     re.I,
 )
 _SECRET_TEXT = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY|\b(password|passwd|pwd)=\S|://[^/\s@:]+:[^/\s@]+@|\bBearer\s+\S{8,}", re.I
 )
 _ARGV = {"argv", "args", "arguments"}
+_ADDRESS = re.compile(r"(^|_)url$")
 
 
 def looks_secret(name: str, value: str) -> bool:
@@ -45,3 +47,16 @@ def check(given: Mapping[str, Any], path: Path, notes: Notes, *, inside: Path = 
         elif looks_secret(named, str(value)):
             reason = say("A secret stands here in plain text. Keep it at the site and write 'secret://NAME'.")
             notes.breaks((*path, *place, *inside), "secret-inline", reason)
+        elif _ADDRESS.search(named) and (told := address_fault(str(value))):
+            notes.breaks((*path, *place, *inside), "url-refused", told)
+
+
+def address_fault(value: str) -> Message | None:
+    """Why a literal web address is refused: its scheme, userinfo, or an address in disguise; None where it is good."""
+    if "${" in value:
+        return None
+    try:
+        outgoing.origin(value)
+    except outgoing.UrlRefused:
+        return say("Write an address such as https://host/path: no name or password in it, and no number as its host.")
+    return None
