@@ -16,8 +16,10 @@ from app.plans.facts import (
     WeakeningKind,
     WithoutSupplier,
 )
+from app.plans.fit import Fit
 from app.plans.levels import AuditWord
 
+add(Fit, {Fit.FITS: say("fits"), Fit.DOES_NOT_FIT: say("does not fit"), Fit.UNKNOWN: say("nobody measured it")})
 add(PlanKind, {PlanKind.EXIT: say("exit plan"), PlanKind.FALLBACK: say("fallback plan")})
 add(ExitMode, {ExitMode.PLANNED: say("planned"), ExitMode.STRESSED: say("stressed, without the supplier")})
 add(

@@ -20,7 +20,7 @@ from app.core.db import SessionDep
 from app.core.errors import InvalidInput, NotFound
 from app.core.listing import paged
 from app.core.web import field_errors, redirect, render
-from app.plans import draft_pages, service
+from app.plans import attest_pages, draft_pages, mvo_pages, service
 from app.plans.evidence_shapes import ReviewIn
 from app.plans.facts import ExitMode, PlanKind, Status, VersionState
 from app.plans.labels import reason
@@ -224,3 +224,5 @@ def approve_retirement(
 
 
 router.include_router(draft_pages.router)
+router.include_router(attest_pages.router)
+router.include_router(mvo_pages.router)
