@@ -135,13 +135,16 @@ def _said(row: Approval) -> Said:
     )
 
 
-def bearing(session: Session, run: Run) -> list[Approval]:
-    """The approvals that bear on a run: its own, and those given beforehand that no run has used."""
+def bearing(session: Session, run: Run, *, lock: bool = True) -> list[Approval]:
+    """The approvals that bear on a run: its own, and those given beforehand that no run has used.
+
+    `lock`: their rows are held until the transaction ends; not where they are only shown.
+    """
     unused = and_(
         col(Approval.drill_id) == run.drill_id, col(Approval.run_id).is_(None), col(Approval.used_at).is_(None)
     )
-    wanted = select(Approval).where(or_(Approval.run_id == run.id, unused)).order_by("at").with_for_update()
-    return list(session.exec(wanted))
+    wanted = select(Approval).where(or_(Approval.run_id == run.id, unused)).order_by("at")
+    return list(session.exec(wanted.with_for_update() if lock else wanted))
 
 
 def stands(session: Session, run: Run, *, now: datetime) -> Standing:

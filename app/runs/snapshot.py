@@ -99,7 +99,7 @@ def take(session: Session, run: Run, *, now: datetime) -> Snapshot:
         observations=tuple(
             session.exec(select(Observation).where(Observation.run_id == run.id).order_by(col(Observation.at).desc()))
         ),
-        approvals=tuple(shown.approval_out(session, row) for row in approval.bearing(session, run)),
+        approvals=tuple(shown.approval_out(session, row) for row in approval.bearing(session, run, lock=False)),
         policy=approval.policy_of(drill),
         held_locks=tuple(row for row in locks.held_locks(session) if row.run_id == run.id),
         lock_keys=tuple(run.lock_keys),

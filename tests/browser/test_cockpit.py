@@ -118,3 +118,30 @@ def test_an_open_page_does_not_keep_the_server_from_stopping_and_tells_that_it_i
     assert not page.locator("#connection").is_visible()
     assert served.stop() < GRACE + 2
     sync_api.expect(page.locator("#connection")).to_be_visible(timeout=8000)
+
+
+@pytest.mark.parametrize(("width", "look"), [(1280, "light"), (1280, "dark"), (420, "light")])
+def test_axe_finds_nothing_on_the_pages_of_drills_and_runs(served: Served, page: Any, width: int, look: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="not run: axe is not installed").Axe()
+    served.world.do(step="lag")
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=look)
+    wrong = []
+    for path in ("/runs/RUN-001", "/runs", "/drills", "/drills/DRL-001", "/blackouts"):
+        page.goto(f"{served.address}{path}")
+        wrong += [f"{path}: {each['id']} {each['nodes'][0]['html'][:120]}" for each in _violations(axe, page)]
+        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            wrong.append(f"{path}: wider than the window")
+    page.context.clear_cookies()
+    page.goto(
+        f"{served.address}/sign-in?token={link_of(served.site, 'operator')}&next=/drills/new?playbook=told-switch"
+    )
+    page.click("main form button")
+    wrong += [f"form: {each['id']} {each['nodes'][0]['html'][:120]}" for each in _violations(axe, page)]
+    assert page.url.endswith(form)
+    assert not wrong, "\n".join(wrong)
+
+
+def _violations(axe: Any, page: Any) -> list[Any]:
+    found: list[Any] = axe.run(page).response["violations"]
+    return found
