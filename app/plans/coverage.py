@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from app.catalog.graph import SharedKind
 from app.catalog.rules import ScenarioFamily
 from app.core.messages import Message, say
 from app.plans.facts import ExitMode, Status
@@ -16,8 +17,16 @@ SUPPLIER_GONE = frozenset(
     {ScenarioFamily.BANKRUPTCY, ScenarioFamily.SANCTIONS, ScenarioFamily.ACCESS_LOSS, ScenarioFamily.ESCROW}
 )
 """Families in which the supplier is no help."""
-ACROSS_SIDES = frozenset({ClaimKind.SWITCHOVER, ClaimKind.FAILOVER, ClaimKind.HOLD, ClaimKind.WAY_BACK})
+ACROSS_SIDES = frozenset({ClaimKind.SWITCHOVER, ClaimKind.FAILOVER, ClaimKind.HOLD, ClaimKind.WAY_BACK}) | {
+    ClaimKind.OTHER_ENVIRONMENT
+}
 """Claims that rest on the other side of the pair being independent of the first."""
+TAKES_BOTH = {
+    SharedKind.SITE: ScenarioFamily.DATACENTRE,
+    SharedKind.CERTIFICATE_HOLDER: ScenarioFamily.CERTIFICATE,
+    SharedKind.KEY_PERSON: ScenarioFamily.STAFF,
+}
+"""Beside the families in which the supplier is gone: what both sides share, and the family that takes it from both."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +40,8 @@ class Stand:
     mode: ExitMode | None
     status: Status
     families: frozenset[ScenarioFamily]
-    shared_fate: bool = False
-    """Both sides of the service hang on one party."""
+    shared: frozenset[SharedKind] = frozenset()
+    """What both sides of the service hang on."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,9 @@ def does_not_count(stand: Stand, family: ScenarioFamily) -> Message | None:
         return say("A planned switchover never proves an unplanned fail-over.")
     if stand.mode is ExitMode.PLANNED and family in UNEXPECTED:
         return say("A planned exit proves only a planned exit.")
-    if stand.shared_fate and stand.kind in ACROSS_SIDES and family in SUPPLIER_GONE:
+    lost = SUPPLIER_GONE if stand.shared else frozenset()
+    lost |= {TAKES_BOTH[kind] for kind in stand.shared if kind in TAKES_BOTH}
+    if stand.kind in ACROSS_SIDES and family in lost:
         return say("Both sides hang on the same party: this proves nothing against its loss.")
     return None
 

@@ -18,7 +18,7 @@ from app.plans import standing
 from app.plans.errors import AuthorCannotApprove, EvidenceNewerThanSignature, NothingApproved, OwnerCannotSign
 from app.plans.evidence_shapes import AttestationIn, ReviewIn
 from app.plans.facts import ProofSource, Verdict, WithoutSupplier, Worth
-from app.plans.judging import AGAINST_LOSS, has_shared_fate
+from app.plans.judging import AGAINST_LOSS, shared_kinds
 from app.plans.models import MissedTest, Plan, PlanClaim, PlanVersion, ProofRow
 from app.plans.worth import TOLD_AT_MOST, worth
 from app.playbooks.rules import ClaimKind
@@ -108,7 +108,7 @@ def _retest(session: Session, row: ProofRow, claim: PlanClaim, counted: Worth) -
         return
     plan = standing.find_plan(session, row.plan_id)
     passed = counted.verdict is Verdict.PASS
-    if passed and claim.kind in AGAINST_LOSS and has_shared_fate(session, plan.service_id):
+    if passed and claim.kind in AGAINST_LOSS and shared_kinds(session, plan.service_id):
         # The switch went well and proves nothing against the loss of what both sides hang on.
         return
     findings.record_retest(

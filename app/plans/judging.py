@@ -202,6 +202,7 @@ def _judge_pair_alone(session: Session, pair: EnvironmentPair, *, planned: bool,
         findings.open_finding(session, new, now=now)
 
 
-def has_shared_fate(session: Session, service_id: str) -> bool:
-    """Whether both sides of some pair of the service hang on one supplier, parent or other party."""
-    return any(insight.shared_fate(session, pair) for pair in insight.live_pairs(session, service_id))
+def shared_kinds(session: Session, service_id: str) -> frozenset[SharedKind]:
+    """What both sides of some pair of the service hang on: one supplier, parent, site or other party."""
+    pairs = insight.live_pairs(session, service_id)
+    return frozenset(fate.kind for pair in pairs for fate in insight.shared_fate(session, pair))

@@ -9,7 +9,7 @@ from app.catalog import service as catalog
 from app.catalog.models import Service
 from app.catalog.rules import ObjectChange, ScenarioFamily
 from app.plans.coverage import Cell, Stand, coverage
-from app.plans.judging import has_shared_fate
+from app.plans.judging import shared_kinds
 from app.plans.models import Plan
 from app.plans.standing import claims_of, standing
 
@@ -22,7 +22,7 @@ def covered(session: Session, services: Sequence[Service], *, now: datetime) -> 
 
 
 def _stands(session: Session, service: Service, changes: Sequence[ObjectChange], *, now: datetime) -> Iterator[Stand]:
-    shared = has_shared_fate(session, service.id)
+    shared = shared_kinds(session, service.id)
     wanted = select(Plan).where(Plan.service_id == service.id).order_by(col(Plan.ref))
     for plan in session.exec(wanted).all():
         found = standing(session, plan, now=now, changes=changes)
@@ -38,5 +38,5 @@ def _stands(session: Session, service: Service, changes: Sequence[ObjectChange],
                 mode=plan.mode,
                 status=status[claim.key],
                 families=frozenset(ScenarioFamily(family) for family in claim.families),
-                shared_fate=shared,
+                shared=shared,
             )

@@ -18,7 +18,7 @@ from app.plans import claims, organisation, versions
 from app.plans.errors import AlreadyDecided, NothingApproved, PlanRetired, SecondPersonNeeded
 from app.plans.evidence import NewProof, attest, record_proof, review
 from app.plans.facts import PlanKind, VersionState, WeakeningKind
-from app.plans.judging import has_shared_fate, judge, judge_all
+from app.plans.judging import judge, judge_all
 from app.plans.models import MvoVersion, Plan, PlanVersion, StatusChange, Weakening
 from app.plans.shapes import PlanIn
 from app.plans.standing import (
@@ -48,7 +48,6 @@ __all__ = [
     "edit_version",
     "find_plan",
     "find_version",
-    "has_shared_fate",
     "history",
     "judge",
     "judge_all",

@@ -19,9 +19,7 @@ from app.plans import rules
 from app.plans.coverage import ACROSS_SIDES
 from app.plans.facts import Claim, ClaimStatus, Facts, PlanFacts, PlanStatus, Proof, Status, VersionState
 from app.plans.models import Plan, PlanClaim, PlanVersion, ProofRow, StatusChange
-from app.playbooks.rules import ClaimKind
 
-_RESTS_ON_PAIR = ACROSS_SIDES | {ClaimKind.OTHER_ENVIRONMENT}
 _WHOLE_PLAN = frozenset({"service", "supplier", "supply_chain_link"})
 """Kinds of which a substantive change touches every claim of the plans of a service."""
 
@@ -85,7 +83,7 @@ def proofs_of(session: Session, plan_id: str, *, at: datetime) -> list[ProofRow]
 
 def as_claim(row: PlanClaim, pair_ids: Iterable[str] = ()) -> Claim:
     """The row as the rules take it; claims about the other side also rest on the environment pair."""
-    rests_on = {*row.object_ids, *row.measure_ids, *(pair_ids if row.kind in _RESTS_ON_PAIR else ())}
+    rests_on = {*row.object_ids, *row.measure_ids, *(pair_ids if row.kind in ACROSS_SIDES else ())}
     return Claim(
         key=row.key,
         min_level=row.min_level,

@@ -83,3 +83,8 @@ def test_a_run_counts_once_in_the_series_by_the_worst_of_what_it_showed(runs, mi
 def test_one_run_of_two_claims_is_not_two_in_a_row():
     told = series([[P, P]], missed=0)
     assert audit_word(complete=True, passed_levels=[4, 4], series=told) is AuditWord.EXISTENCE
+
+
+def test_the_ceiling_is_only_named_where_it_took_something_away():
+    talked = proof_level(Performance(Mode.TABLETOP, [Did.OBSERVED], [Did.OBSERVED]))
+    assert (talked.number, str(talked.why)) == (2, "It was talked through, not done.")

@@ -5,10 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from app.catalog.graph import SharedKind
 from app.catalog.rules import Criticality, ScenarioFamily
 from app.core.messages import say
 from app.plans.completeness import TimeNeeded, Work, complete, current, time_needed, too_slow, unreachable
-from app.plans.coverage import Stand, coverage
+from app.plans.coverage import Stand, coverage, does_not_count
 from app.plans.defaults import SwapPolicy, default_claims, valid_days
 from app.plans.facts import Claim, ExitMode, Facts, PlanFacts, PlanKind, Proof, Status, Verdict, WeakeningKind
 from app.plans.fit import Amount, Fit, all_fit, fit
@@ -146,14 +147,31 @@ def stand(kind: ClaimKind = ClaimKind.FAILOVER, status: Status = Status.PROVEN, 
 
 
 @pytest.mark.parametrize(
+    ("shared", "lost"),
+    [
+        (SharedKind.SITE, ScenarioFamily.DATACENTRE),
+        (SharedKind.CERTIFICATE_HOLDER, ScenarioFamily.CERTIFICATE),
+        (SharedKind.KEY_PERSON, ScenarioFamily.STAFF),
+    ],
+)
+def test_what_both_sides_share_is_not_survived_by_the_other_side(shared, lost):
+    one = replace(stand(), shared=frozenset({shared}))
+    assert does_not_count(one, lost) is not None
+    assert does_not_count(one, ScenarioFamily.BACKUP) is None
+    assert does_not_count(replace(one, shared=frozenset({SharedKind.PARENT})), lost) is None
+    assert does_not_count(replace(one, kind=ClaimKind.RESTORE), lost) is None
+
+
+@pytest.mark.parametrize(
     ("one", "bankruptcy", "swap"),
     [
         (stand(), Status.PROVEN, Status.PROVEN),
         (stand(ClaimKind.SWITCHOVER), Status.NO_PLAN, Status.PROVEN),
         (stand(ClaimKind.DATA_OUT, mode=ExitMode.PLANNED), Status.NO_PLAN, Status.PROVEN),
         (stand(ClaimKind.DATA_OUT, mode=ExitMode.STRESSED), Status.PROVEN, Status.PROVEN),
-        (stand(shared_fate=True), Status.NO_PLAN, Status.PROVEN),
-        (stand(ClaimKind.DATA_OUT, shared_fate=True), Status.PROVEN, Status.PROVEN),
+        (stand(shared=frozenset({SharedKind.PARENT})), Status.NO_PLAN, Status.PROVEN),
+        (stand(ClaimKind.OTHER_ENVIRONMENT, shared=frozenset({SharedKind.DNS})), Status.NO_PLAN, Status.PROVEN),
+        (stand(ClaimKind.DATA_OUT, shared=frozenset({SharedKind.SUPPLIER})), Status.PROVEN, Status.PROVEN),
     ],
 )
 def test_no_proof_stands_for_another_kind_of_trouble(one, bankruptcy, swap):
