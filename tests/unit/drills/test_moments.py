@@ -1,7 +1,7 @@
 """When a drill falls: by wall time, once for each, on both changes of the clock."""
 
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -27,7 +27,12 @@ def dues(after=NOW, count=4, **fields):
 
 
 def test_the_first_sunday_of_each_quarter_at_two():
-    assert keys(**QUARTERLY) == ["2027-01-03T02:00:00", "2027-04-04T02:00:00", "2027-07-04T02:00:00", "2027-10-03T02:00:00"]  # fmt: skip
+    assert keys(**QUARTERLY) == [
+        "2027-01-03T02:00:00",
+        "2027-04-04T02:00:00",
+        "2027-07-04T02:00:00",
+        "2027-10-03T02:00:00",
+    ]
 
 
 def test_half_past_two_falls_once_on_the_autumn_sunday():
@@ -69,8 +74,8 @@ def test_a_daily_drill_falls_once_on_each_day_whatever_the_clock_does(hour, minu
     schedule = Recurring(hour=hour, minute=minute, time_zone=zone)
     found = list(islice(moments(schedule, after=start.replace(tzinfo=UTC)), 400))
     days = [each.local.date() for each in found]
-    assert [later - earlier for earlier, later in zip(days, days[1:], strict=False)] == [timedelta(days=1)] * 399
-    assert all(later.due > earlier.due for earlier, later in zip(found, found[1:], strict=False))
+    assert [later - earlier for earlier, later in pairwise(days)] == [timedelta(days=1)] * 399
+    assert all(later.due > earlier.due for earlier, later in pairwise(found))
 
 
 @settings(max_examples=60, deadline=None)
