@@ -250,6 +250,7 @@ class Worker:
         try:
             with self.database.transaction() as session:
                 findings_sweep.sweep(session, now=now)
+            with self.database.transaction() as session:  # of its own: plans are held before findings are numbered
                 plans.sweep(session, now=now)
         except SQLAlchemyError as error:
             log.warning("the database did not answer", thread="judge", error=str(error).splitlines()[0])

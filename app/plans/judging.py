@@ -37,7 +37,9 @@ _RULE = "rule:plan:"
 
 def judge_all(session: Session, *, now: datetime) -> None:
     """Hold every plan that is not retired against the rules, and every environment pair without such a plan."""
-    plans = session.exec(select(Plan).where(col(Plan.archived_at).is_(None))).all()
+    # Held first, in one order, as whoever works on a plan holds it before its findings are opened: no deadlock.
+    held = select(Plan).where(col(Plan.archived_at).is_(None)).order_by(col(Plan.id)).with_for_update()
+    plans = session.exec(held.execution_options(populate_existing=True)).all()
     for plan in plans:
         judge(session, plan, now=now)
     told = {plan.service_id for plan in plans}
