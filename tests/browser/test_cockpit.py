@@ -133,9 +133,8 @@ def test_axe_finds_nothing_on_the_pages_of_drills_and_runs(served: Served, page:
         if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
             wrong.append(f"{path}: wider than the window")
     page.context.clear_cookies()
-    page.goto(
-        f"{served.address}/sign-in?token={link_of(served.site, 'operator')}&next=/drills/new?playbook=told-switch"
-    )
+    form = "/drills/new?playbook=told-switch"
+    page.goto(f"{served.address}/sign-in?token={link_of(served.site, 'operator')}&next={form}")
     page.click("main form button")
     wrong += [f"form: {each['id']} {each['nodes'][0]['html'][:120]}" for each in _violations(axe, page)]
     assert page.url.endswith(form)
