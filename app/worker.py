@@ -22,7 +22,7 @@ from app.core.evidence import EvidenceStore
 from app.core.settings import Settings
 from app.findings import sweep as findings_sweep
 from app.plans import service as plans
-from app.runs import guards, leases, service, steps, wakeup
+from app.runs import guards, handover, leases, service, steps, wakeup
 from app.runs.engine import Engine, this_boot
 from app.runs.hosts import Hosts
 from app.runs.perform import Performer
@@ -204,7 +204,7 @@ class Worker:
         now = clock.now()
         with self.database.transaction() as session:
             boots = leases.bury(session, now=now, host=self.boot.host, me=self.boot.id, dead_pids=dead_pids)
-            taken = steps.take_over(session, boots, now=now) if boots else []
+            taken = handover.take_over(session, boots, now=now) if boots else []
         if boots:
             self.engine.abandon(boots)
         for step in taken:
@@ -213,12 +213,12 @@ class Worker:
     def _give_up_orphans(self) -> None:
         """Steps that we began and that no thread of ours holds any more: a database that went away, a bug."""
         with self.database.transaction(write=False) as session:
-            begun = steps.orphans(session, self.boot.id)
+            begun = handover.orphans(session, self.boot.id)
         for step_run_id, attempt in begun:
             if not self.engine.holds(step_run_id, attempt):
                 log.error("lost hold of a step", step=step_run_id, attempt=attempt)
                 with self.database.transaction() as session:
-                    steps.give_up(session, step_run_id, attempt, now=clock.now())
+                    handover.give_up(session, step_run_id, attempt, now=clock.now())
 
     def _dispatch_run(self, run_id: str) -> None:
         try:

@@ -14,8 +14,8 @@ from app.core.db import SessionDep
 from app.core.idempotency import OnceDep
 from app.core.listing import ListQuery, Page, link_header, paged
 from app.runs import obligations, stays
+from app.runs.aftercare_shapes import CompletionIn, ObligationOut, ObligationQuery, StayLookIn, StayOut
 from app.runs.models import Stay
-from app.runs.shapes import CompletionIn, ObligationOut, ObligationQuery, StayLookIn, StayOut
 
 router = APIRouter(tags=["runs"])
 Reader = Annotated[Actor, Depends(allowed(Action.READ))]
@@ -52,7 +52,7 @@ def complete(
     """Say that it was cleaned up; with `forced`, that it is let be. A run has not passed before all of it is done."""
 
     def make() -> ObligationOut:
-        given = {"reason": data.reason, "forced": data.forced}
+        given: dict[str, Any] = {"reason": data.reason, "forced": data.forced}
         return ObligationOut.model_validate(obligations.complete(session, id, actor=actor, now=clock.now(), **given))
 
     return once(make, response)

@@ -11,9 +11,9 @@ from app.core.listing import paged
 from app.core.messages import say
 from app.findings import service as findings
 from app.findings.rules import Cause, Severity, Source
+from app.runs.aftercare_shapes import ObligationQuery
 from app.runs.models import Obligation, Run
 from app.runs.rules import RunVerdict
-from app.runs.shapes import ObligationQuery
 from app.runs.verdicts import NOT_CLEANED_UP
 from app.runs.view import tell
 from runners.contract import Text

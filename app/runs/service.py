@@ -12,7 +12,7 @@ from app.drills import claiming
 from app.drills import service as drills
 from app.drills.models import Drill, DrillMoment
 from app.drills.rules import MomentState
-from app.runs import drivers, leases, obligations, planning, steps, words
+from app.runs import drivers, handover, leases, obligations, planning, steps, words
 from app.runs.models import Run, StepRun
 from app.runs.progress import advance
 from app.runs.rules import ENDS, Pause, passed_no_return
@@ -52,7 +52,7 @@ def tick(database: Database, registry: Registry, *, now: datetime) -> None:
         obligations.remind(session, now=now)
     for step in _unserved(database, now):
         with database.transaction() as session:
-            steps.nobody_there(session, step.step_run_id, step.attempt, now=now)
+            handover.nobody_there(session, step.step_run_id, step.attempt, now=now)
 
 
 def _guarded(database: Database, key: str, body: object, now: datetime) -> None:

@@ -77,30 +77,6 @@ class ObservationIn(Shape):
     text: Annotated[Prose, Field(min_length=1)]
 
 
-class ObligationQuery(ListQuery):
-    """Which obligations to list."""
-
-    open: bool | None = None
-    """Only those that are still to be met, or only those that were."""
-
-
-class CompletionIn(Shape):
-    """How an obligation was met."""
-
-    reason: Name
-    """What was done, or why it is let be."""
-    forced: bool = False
-    """Let it be: nothing was cleaned up, and the run never passes."""
-
-
-class StayLookIn(Shape):
-    """What a person saw of a service during its stay on a side."""
-
-    works: bool
-    level: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    """Level that was measured or counted, in the unit of the service's MBCO."""
-
-
 class RunQuery(ListQuery):
     """Which runs."""
 
@@ -266,35 +242,6 @@ class ObservationOut(Shape):
     kind: str
     objective: str
     text: str
-
-
-class ObligationOut(Shape):
-    """Something that must still be cleaned up, or was."""
-
-    id: str
-    run_id: str
-    what: str
-    due_at: Moment
-    done_at: Moment | None
-    done_by: str | None
-    forced: bool
-    reason: str
-
-
-class StayOut(Shape):
-    """Production's stay on a side."""
-
-    id: str
-    pair_id: str
-    side: str
-    run_id: str
-    since: Moment
-    ended_at: Moment | None
-    looks: int
-    misses: int
-    looked_at: Moment | None
-    longest_gap_ms: int
-    least_level: float | None
 
 
 class LockOut(Shape):

@@ -14,16 +14,14 @@ from app.playbooks.references import Unresolved
 from app.runs import approval, facts, leases, locks, words
 from app.runs.models import EvidenceFile, Run, Stay, StepRun
 from app.runs.outcomes import adopt, no_outcome, plan_retry, settle
-from app.runs.progress import advance, as_ready, facts_hold, fail, intend, look_or_ask
+from app.runs.progress import advance, as_ready, facts_hold, fail, intend
 from app.runs.rules import Call, Do, Pause, StepState
-from app.runs.view import Held, hold, set_ready, tell
+from app.runs.view import Held, hold, tell
 from app.runs.work import AfterLook, Owner, ReadyStep, StoredFile, Work
-from runners.contract import Effect, Observation, Outcome, Repeat, Seen, Text, Verdict
+from runners.contract import Effect, Observation, Outcome, Repeat, Seen, Text
 
 LOOK_SECONDS = 60
 """How long a mere look may take where the step's own time-out is longer."""
-POISON = 3
-"""So many workers lost over one attempt: the step is parked for a person."""
 LONGEST_LOG = 200_000
 
 
@@ -46,7 +44,7 @@ def begin(session: Session, step_run_id: str, attempt: int, *, owner: Owner, now
 
     Refuses without an effect when the run stopped, lost its lock or its approval, or a safety fact is missing or old.
     """
-    held, row = _held(session, step_run_id)
+    held, row = held_step(session, step_run_id)
     if row.attempt != attempt or row.state is not StepState.READY or held.run.ended is not None:
         return None
     if leases.is_buried(session, owner.boot_id):
@@ -74,7 +72,7 @@ def observed(
     session: Session, step_run_id: str, attempt: int, observation: Observation, *, owner: Owner, now: datetime
 ) -> AfterLook:
     """What follows from looking first: the work that is still to be done, or the step settled by what was seen."""
-    held, row = _held(session, step_run_id)
+    held, row = held_step(session, step_run_id)
     if not _ours(row, attempt, owner):
         return AfterLook()
     tell(session, held.run, "step.observed", now=now, step=row.step_id, seen=observation.seen)
@@ -105,7 +103,7 @@ def finish(
     Without an outcome the step is unknown: a changing one is looked at next. An attempt that is not this owner's any
     more writes nothing; where it was settled by a look, what is ready now is answered.
     """
-    held, row = _held(session, step_run_id)
+    held, row = held_step(session, step_run_id)
     if not _ours(row, attempt, owner):
         return [as_ready(each) for each in held.steps.values() if each.state is StepState.READY]
     for each in evidence:
@@ -139,60 +137,11 @@ def active_runs(session: Session) -> set[str]:
     return {*session.exec(begun), *session.exec(staying)}
 
 
-def take_over(session: Session, boot_ids: Sequence[str], *, now: datetime) -> list[ReadyStep]:
-    """Give the unfinished attempts of dead processes back to their sites, as what the runner's `repeat` permits."""
-    wanted = select(StepRun).where(StepRun.state == StepState.STARTED, col(StepRun.boot_id).in_(list(boot_ids)))
-    found = {row.run_id: row.id for row in session.exec(wanted)}
-    ready: list[ReadyStep] = []
-    for run_id in sorted(found):
-        held = hold(session, run_id)
-        for row in held.steps.values():
-            if row.state is StepState.STARTED and row.boot_id in boot_ids:
-                _take_over(session, held, row, now)
-        advance(session, held, now=now)
-        ready += [as_ready(row) for row in held.steps.values() if row.state is StepState.READY]
-    return ready
-
-
-def orphans(session: Session, boot_id: str) -> list[tuple[str, int]]:
-    """The attempts that a process has begun and not finished, by id and number."""
-    wanted = select(StepRun.id, StepRun.attempt).where(StepRun.state == StepState.STARTED, StepRun.boot_id == boot_id)
-    return [(step_run_id, attempt) for step_run_id, attempt in session.exec(wanted)]
-
-
-def give_up(session: Session, step_run_id: str, attempt: int, *, now: datetime) -> list[ReadyStep]:
-    """Treat an attempt that its own process lost hold of as one whose worker died; what became ready."""
-    held, row = _held(session, step_run_id)
-    if row.attempt != attempt or row.state is not StepState.STARTED:
-        return []
-    _take_over(session, held, row, now)
-    advance(session, held, now=now)
-    return [as_ready(each) for each in held.steps.values() if each.state is StepState.READY]
-
-
-def nobody_there(session: Session, step_run_id: str, attempt: int, *, now: datetime) -> None:
-    """No worker lives at the step's site: it could not be looked or done, and is never passed by itself."""
-    held, row = _held(session, step_run_id)
-    if row.attempt != attempt or row.state is not StepState.READY:
-        return
-    reason = Text(
-        nl=f"Er is geen werker op locatie {row.site}. Er kon niet worden gekeken.",
-        en=f"There is no worker at site {row.site}. It was not possible to look.",
-    )
-    if row.call is Call.UNDO:
-        row.state, row.outcome = StepState.UNDO_FAILED, row.outcome | {"reason": reason.model_dump()}
-    else:
-        row.state, row.verdict, row.finished_at = StepState.UNKNOWN, Verdict.UNKNOWN, now
-        row.outcome = {"verdict": Verdict.UNKNOWN.value, "reason": reason.model_dump(), "measurements": []}
-    tell(session, held.run, "step.nobody-there", now=now, step=row.step_id, site=row.site)
-    advance(session, held, now=now)
-
-
 def note(
     session: Session, step_run_id: str, *, lines: Sequence[str], progress: dict[str, Any] | None, now: datetime
 ) -> None:
     """Add log lines and progress of a running body to its step; log text is capped, the rest is in the evidence."""
-    held, row = _held(session, step_run_id)
+    held, row = held_step(session, step_run_id)
     if lines:
         row.log = (row.log + "".join(f"{line}\n" for line in lines))[-LONGEST_LOG:]
     if progress is not None:
@@ -201,7 +150,8 @@ def note(
     tell(session, held.run, "step.progress", now=now, step=row.step_id, progress=progress, lines=len(lines))
 
 
-def _held(session: Session, step_run_id: str) -> tuple[Held, StepRun]:
+def held_step(session: Session, step_run_id: str) -> tuple[Held, StepRun]:
+    """A step and its run, under the run's lock."""
     run_id = session.exec(select(StepRun.run_id).where(StepRun.id == step_run_id)).one()
     held = hold(session, run_id)
     return held, next(row for row in held.steps.values() if row.id == step_run_id)
@@ -284,22 +234,6 @@ def _still_to_do(held: Held, row: StepRun, observation: Observation) -> bool:
         case Call.UNDO:
             surely = row.before_undo in (StepState.SUCCEEDED, StepState.WARNING)
             return observation.seen is Seen.DONE or (observation.seen is Seen.UNKNOWN and surely)
-
-
-def _take_over(session: Session, held: Held, row: StepRun, now: datetime) -> None:
-    row.takeovers += 1
-    row.boot_id = row.executor = None
-    tell(session, held.run, "step.worker-lost", now=now, step=row.step_id, times=row.takeovers)
-    stopping = held.run.aborting or (held.run.undoing and row.call is Call.RUN)
-    repeatable = row.effect is Effect.OBSERVES or row.driver.get("repeat") != Repeat.NEVER
-    if row.takeovers >= POISON or not repeatable:
-        row.crashed, row.finished_at = True, now
-        row.state = StepState.UNDO_FAILED if row.call is Call.UNDO else StepState.UNKNOWN
-    elif stopping:
-        look_or_ask(row, now=now)
-    else:
-        row.crashed = True
-        set_ready(row, row.call, now=now)
 
 
 def _file(held: Held, row: StepRun, stored: StoredFile, now: datetime) -> EvidenceFile:

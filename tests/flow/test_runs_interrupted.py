@@ -9,7 +9,7 @@ from sqlmodel import select
 
 from app.findings.models import Finding
 from app.playbooks.rules import Mode
-from app.runs import answers, approval, leases, planning, steps
+from app.runs import answers, approval, handover, leases, planning, steps
 from app.runs.commands import NotLegalNow
 from app.runs.leases import WorkerLease
 from app.runs.models import EnvironmentLock, Obligation
@@ -52,7 +52,7 @@ def at_fence(world: World, text: dict[str, Any] = SWITCH) -> str:
 
 def lose_worker(world: World, boot: str = ME.boot_id) -> None:
     with world.database.transaction() as session:
-        steps.take_over(session, [boot], now=world.later(seconds=5))
+        handover.take_over(session, [boot], now=world.later(seconds=5))
 
 
 def test_an_effect_whose_worker_was_lost_is_looked_for_and_adopted_when_it_is_there(world: World) -> None:
@@ -346,7 +346,7 @@ def test_a_fence_that_nobody_can_look_at_is_signed_by_a_named_person_and_proves_
     world.do(passed(final_lsn="1"), step="fence")
     [fenced] = world.ready()
     with world.database.transaction() as session:
-        steps.nobody_there(session, fenced.step_run_id, fenced.attempt, now=world.later(seconds=70))
+        handover.nobody_there(session, fenced.step_run_id, fenced.attempt, now=world.later(seconds=70))
     offered = {(each.command.value, each.step) for each in world.held(run_id).legal()}
     assert ("fence-by-hand", "fenced") in offered
     assert ("ignore", "fenced") not in offered
@@ -384,6 +384,6 @@ def test_a_worker_that_is_held_for_dead_takes_no_step_and_what_a_process_lost_ho
         leases.revive(session, ME.boot_id, now=world.now, seconds=15)
     begun = world.begin()
     with world.database.transaction() as session:
-        assert steps.orphans(session, ME.boot_id) == [(begun.step_run_id, begun.attempt)]
-        [ready] = steps.give_up(session, begun.step_run_id, begun.attempt, now=world.now)
+        assert handover.orphans(session, ME.boot_id) == [(begun.step_run_id, begun.attempt)]
+        [ready] = handover.give_up(session, begun.step_run_id, begun.attempt, now=world.now)
     assert (ready.attempt, world.begin(OTHER).call) == (begun.attempt + 1, Do.OBSERVE_FIRST)

@@ -1,0 +1,61 @@
+"""What goes in and out of the API for what follows a run: obligations and stays."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.core.listing import ListQuery
+from app.core.shapes import Moment, Name, Shape
+
+
+class ObligationQuery(ListQuery):
+    """Which obligations to list."""
+
+    open: bool | None = None
+    """Only those that are still to be met, or only those that were."""
+
+
+class CompletionIn(Shape):
+    """How an obligation was met."""
+
+    reason: Name
+    """What was done, or why it is let be."""
+    forced: bool = False
+    """Let it be: nothing was cleaned up, and the run never passes."""
+
+
+class StayLookIn(Shape):
+    """What a person saw of a service during its stay on a side."""
+
+    works: bool
+    level: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Level that was measured or counted, in the unit of the service's MBCO."""
+
+
+class ObligationOut(Shape):
+    """Something that must still be cleaned up, or was."""
+
+    id: str
+    run_id: str
+    what: str
+    due_at: Moment
+    done_at: Moment | None
+    done_by: str | None
+    forced: bool
+    reason: str
+
+
+class StayOut(Shape):
+    """Production's stay on a side."""
+
+    id: str
+    pair_id: str
+    side: str
+    run_id: str
+    since: Moment
+    ended_at: Moment | None
+    looks: int
+    misses: int
+    looked_at: Moment | None
+    longest_gap_ms: int
+    least_level: float | None
