@@ -130,15 +130,21 @@ def _without(raw: dict[str, Any], places: list[Path]) -> dict[str, Any]:
     return kept
 
 
-_MUST_BE = {
-    "tuple_type": "a list, as in [one, two]",
-    "dict_type": "'key: value' pairs",
-    "model_type": "'key: value' pairs",
-    "string_type": "text; put a number or word in quotes",
-    "int_type": "a whole number, without quotes",
-    "bool_type": "true or false, without quotes",
-}
-"""What pydantic says in the words of Python, said in those of YAML."""
+def _must_be(kind: str, name: str) -> Message | None:
+    """What pydantic says in the words of Python, said in those of YAML; None where it says it well enough."""
+    match kind:
+        case "tuple_type":
+            return say("'{name}' must be a list, as in [one, two].", name=name)
+        case "dict_type" | "model_type":
+            return say("'{name}' must hold 'key: value' pairs.", name=name)
+        case "string_type":
+            return say("'{name}' must be text. Put a number or a word such as true in quotes.", name=name)
+        case "int_type":
+            return say("'{name}' must be a whole number, without quotes.", name=name)
+        case "bool_type":
+            return say("'{name}' must be true or false, without quotes.", name=name)
+        case _:
+            return None
 
 
 def _explained(
@@ -163,11 +169,11 @@ def _explained(
             return "wrong-form", say("'{name}' has a wrong form. It must match {pattern}.", name=name, pattern=pattern)
         case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
             return "out-of-range", say("'{name}' is out of range: {problem}.", name=name, problem=problem["msg"])
-        case kind_of if len(same) == 1 and kind_of in _MUST_BE:
-            return "wrong-value", say("'{name}' must be {form}.", name=name, form=_MUST_BE[kind_of])
+        case wrong if len(same) == 1 and (told := _must_be(wrong, name)):
+            return "wrong-value", told
         case _:
-            told = "; or ".join(dict.fromkeys(each["msg"] for each in same))
-            return "wrong-value", say("'{name}' has a wrong value: {problem}.", name=name, problem=told)
+            problems = "; or ".join(dict.fromkeys(each["msg"] for each in same))
+            return "wrong-value", say("'{name}' has a wrong value: {problem}.", name=name, problem=problems)
 
 
 def _unknown_key(name: str, place: Path, kind: type[BaseModel]) -> tuple[str, Message]:
