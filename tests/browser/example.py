@@ -15,10 +15,12 @@ from app.findings import service as findings
 from app.findings import work
 from app.findings.service import NewFinding, Title
 from app.findings.shapes import FindingEdit
+from app.plans import organisation
 from app.plans import service as plans
-from app.plans.content import PlanContent
+from app.plans.content import MvoContent, PlanContent
 from app.plans.evidence_shapes import ReviewIn
 from app.plans.models import PlanVersion
+from app.plans.mvo_shapes import MvoIn
 from app.plans.service import NewProof
 from app.plans.shapes import PlanIn
 from app.playbooks import service as playbooks
@@ -48,6 +50,7 @@ class Example:
     def fill(self) -> "Example":
         with time_machine.travel(self.now - timedelta(days=70), tick=False):
             self._catalog()
+        self._organisation()
         self._plans()
         self._findings()
         self._runs()
@@ -109,6 +112,7 @@ class Example:
                 service=self.permits.ref, supplier=self.cloud.ref, recipient=soft.ref, role="Draait de servers"
             ),
         )
+        self._contract(soft)
         for name, kind, access_word in (
             ("Broncode vergunningen", "software", "yes"),
             ("Back-up van de vergunningen", "backup_set", "yes"),
@@ -130,6 +134,26 @@ class Example:
                 ),
             )
 
+    def _contract(self, supplier) -> None:
+        """What was agreed about the permits, with two measures for when the supplier falls away."""
+        contract = self.row(
+            resources.CONTRACT,
+            supplier_shapes.ContractIn(
+                name="Vergunningensoftware 2024-2028",
+                supplier=supplier.ref,
+                services=[self.permits.ref],
+                cost_cents=12_500_000,
+                starts_on="2024-01-01",
+                ends_on="2028-12-31",
+                law="NL",
+            ),
+        )
+        for kind, survives in (("escrow", "yes"), ("usage_rights", "disputed")):
+            given = supplier_shapes.MeasureIn(
+                contract=contract.ref, kind=kind, present="yes", survives_bankruptcy=survives, needs_supplier="no"
+            )
+            self.row(resources.MEASURE, given)
+
     def _service(self, name: str, criticality: str, rto: int, unit: str, text: str, *needs):
         return self.row(
             resources.SERVICE,
@@ -147,6 +171,30 @@ class Example:
                 depends_on=[each.ref for each in needs],
             ),
         )
+
+    def _organisation(self) -> None:
+        content = MvoContent.model_validate(
+            {
+                "obligations": ["Uitkeringen op tijd betalen"],
+                "peopleAvailable": [{"role": "Baliemedewerker", "count": 3}],
+                "functions": [
+                    {"name": "Aanmelden en netwerk", "tier": 0, "mtpd": "PT4H"},
+                    {
+                        "name": "Uitkeringen betalen",
+                        "tier": 1,
+                        "mtpd": "P2D",
+                        "mbco": 40,
+                        "mbcoUnit": "betalingen per dag",
+                        "services": [self.benefits.ref],
+                        "people": [{"role": "Baliemedewerker", "count": 4}],
+                        "facilities": [{"resource": "Werkplek", "number": 6, "unit": "stuks"}],
+                    },
+                ],
+                "notInMvo": [{"name": "Afvalkalender", "reason": "Kan een maand wachten", "acceptedBy": "Directie"}],
+            }
+        )
+        given = MvoIn(name="Gemeente Voorbeeld", content=content)
+        organisation.add_mvo(self.session, given, actor=self.anna, now=self.now)
 
     def _plans(self) -> None:
         self.fallback = self._plan("Uitwijk vergunningen", "fallback", None, self.permits)

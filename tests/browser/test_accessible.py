@@ -14,7 +14,28 @@ from tests.browser import example
 from tests.browser.shots import CHROMIUM, PAGES, browsing, served
 from tests.browser.site import make_site, sign_in_token
 
-ALSO = ("/suppliers/new", "/objects/new", "/services/new", "/plans/PLN-003", "/plans/PLN-004", "/findings/FND-005")
+ALSO = (
+    "/suppliers/new",
+    "/objects/new",
+    "/services/new",
+    "/plans/PLN-003",
+    "/plans/PLN-004",
+    "/findings/FND-005",
+    "/playbooks/new?copy=switch-sides",
+    "/sites/new",
+    "/sites/SIT-001/edit",
+    "/environments/new?service=SVC-002",
+    "/environments/ENV-001/edit",
+    "/environment-pairs/new?service=SVC-002",
+    "/environment-pairs/PAIR-001/edit",
+    "/contracts/new?service=SVC-002",
+    "/contracts/CON-001/edit",
+    "/measures/new?contract=CON-001",
+    "/measures/MEA-001/edit",
+    "/mvos/new",
+    "/mvos/MVO-001/edit",
+    "/plans/PLN-001/attestations/new",
+)
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 if not Path(CHROMIUM).exists():
@@ -74,7 +95,10 @@ def test_the_first_page_of_an_empty_installation_says_where_to_begin(tmp_path: P
         token = sign_in_token(empty, "eerste@voorbeeld.nl", Role.ADMINISTRATOR)
         with browsing("light", home, token, language="en") as context:
             page = context.new_page()
-            for path in ("/", "/services", "/suppliers", "/objects", "/plans", "/coverage", "/findings"):
+            for path in (
+                *("/", "/services", "/suppliers", "/objects", "/plans", "/coverage", "/findings"),
+                *("/sites", "/contracts", "/mvos", "/playbooks"),
+            ):
                 page.goto(home + path)
                 assert page.locator(".empty").count() == 1, path
                 assert Axe().run(page, options=RULES).violations_count == 0, path
