@@ -1,7 +1,6 @@
 """Versions of a plan: drafts and their claims, submission, another person's approval, the next draft."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -31,6 +30,8 @@ from app.plans.facts import PlanKind, VersionState
 from app.plans.models import Plan, PlanClaim, PlanVersion, Weakening
 from app.plans.weakening import Default, Demand, Weaker, lower_criticality, weaker_than_before, weaker_than_default
 
+LONGEST_TOLD = 500
+"""Characters of what was and what became; a claim may rest on hundreds of objects."""
 _OPEN = (VersionState.DRAFT, VersionState.IN_REVIEW)
 
 
@@ -204,7 +205,10 @@ def submit(
                 reason=reason,
                 requested_by=actor.ref,
                 requested_at=now,
-                **asdict(each),
+                kind=each.kind,
+                claim_key=each.claim_key,
+                before=each.before[:LONGEST_TOLD],
+                after=each.after[:LONGEST_TOLD],
             )
         )
     audit.record(

@@ -186,6 +186,19 @@ def test_a_claim_edited_on_an_older_revision_of_its_version_is_refused(house: Ho
     assert house.call("DELETE", claim, If_Match=edited.headers["ETag"]).status_code == 204
 
 
+def test_a_claim_that_lets_go_of_many_objects_fits_the_auditors_list(house: House):
+    service = house.service()
+    made = [house.ok("POST", "/objects", {"name": f"Server {n}", "kind": "hardware"})["id"] for n in range(15)]
+    plan = house.plan(service["id"], claims=[{"kind": "switchover", "objects": made}])
+    house.approved(plan["id"])
+    house.ok("POST", f"/plans/{plan['id']}/versions", {})
+    draft = f"/plans/{plan['id']}/versions/1.1"
+    house.ok("PATCH", f"{draft}/claims/switchover", {"objects": []})
+    house.ok("POST", f"{draft}/submissions", {"weakeningReason": "They are gone"})
+    (row,) = house.ok("GET", "/weakenings", by="vera")["items"]
+    assert (row["kind"], len(row["before"])) == ("rests-on-less", 500)
+
+
 def test_a_first_version_below_the_defaults_is_a_weakening_too(house: House):
     plan = house.plan(house.service()["id"], claims=[{"kind": "switchover", "validDays": 366}])
     path = f"/plans/{plan['id']}/versions/1.0/submissions"
