@@ -53,13 +53,15 @@ class NewProof:
 def record_proof(session: Session, new: NewProof, *, now: datetime | None = None, by: str = "system") -> ProofRow:
     """Write a run's proof, let it work on findings of the claim, and tell the catalogue what was tested.
 
-    A run proves a claim once: the same run and claim again answers the row that stands. The caller calls `refresh`.
+    A run proves a claim once: the same run and claim again answers the row that stands; only a failure that was seen
+    later in the run is written beside it. The caller calls `refresh`.
     """
     if new.run_id is not None:
         wanted = select(ProofRow).where(
             ProofRow.run_id == new.run_id, ProofRow.plan_id == new.plan_id, ProofRow.claim_key == new.claim_key
         )
-        if (before := session.exec(wanted).first()) is not None:
+        before = session.exec(wanted.order_by(col(ProofRow.at).desc())).first()
+        if before is not None and (before.verdict is Verdict.FAIL or Verdict(new.verdict) is not Verdict.FAIL):
             return before
     row = ProofRow(
         plan_id=new.plan_id,

@@ -34,6 +34,12 @@ def write_complete_proofs(session: Session, held: Held, *, now: datetime) -> Non
         refresh(session, now=now, plan_ids=[run.plan_id], why=f"run {run.ref}")
 
 
+def write_breach(session: Session, held: Held, *, now: datetime) -> None:
+    """Take back by a failure what the run had proven before a guard saw the service fail."""
+    if proofs.write_breach(session, held, now=now):
+        refresh(session, now=now, plan_ids=[held.run.plan_id], why=f"run {held.run.ref}")
+
+
 def finish_run(session: Session, held: Held, end: RunState, *, now: datetime, reason: str = "") -> None:
     """End the run in state `end` and write all that follows from it."""
     run = held.run
@@ -69,7 +75,7 @@ def _judge(session: Session, held: Held, end: RunState) -> None:
     proven = session.exec(select(ProofRow).where(ProofRow.run_id == run.id, col(ProofRow.claim_key).in_(run.proven)))
     claims = [ProofVerdict(row.verdict) for row in proven]
     run.verdict = RunVerdict.ABORTED if run.real else run_verdict(end, claims, steps)
-    run.verdict_reason = claim_done(steps, steps, breached=False).reason.model_dump()
+    run.verdict_reason = claim_done(steps, steps, breached=proofs.breached(session, run)).reason.model_dump()
     session.add(run)
 
 

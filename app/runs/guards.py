@@ -10,6 +10,7 @@ from app.playbooks.rules import Guard, OnBreach, Step
 from app.runs import stays, words
 from app.runs.compose import ValueMissing, describe
 from app.runs.drivers import RunnerMissing
+from app.runs.finish import write_breach
 from app.runs.models import GuardState, Run, Stay
 from app.runs.progress import advance
 from app.runs.rules import MET, Pause, passed_no_return
@@ -116,4 +117,6 @@ def _act(session: Session, held: Held, guard: Guard, row: GuardState, now: datet
     else:
         run.aborting, run.abort_reason = True, words.by_guard(guard.id, row.reason)
     tell(session, run, "guard.acted", now=now, guard=guard.id, seen=row.seen, does=guard.on_breach)
+    if row.seen is Verdict.FAILED:
+        write_breach(session, held, now=now)
     advance(session, held, now=now)

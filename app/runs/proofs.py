@@ -46,6 +46,15 @@ def write_rest(session: Session, held: Held, *, now: datetime) -> list[str]:
     ]
 
 
+def write_breach(session: Session, held: Held, *, now: datetime) -> list[str]:
+    """A guard saw the service fail: what this run had proven before fails as of now, with a finding; the claim keys."""
+    return [
+        claim.key
+        for kind, claim in claims_of(session, held)
+        if claim.key in held.run.proven and write(session, held, kind, claim, now=now)
+    ]
+
+
 def claims_of(session: Session, held: Held) -> list[tuple[ClaimKind, PlanClaim]]:
     """The kinds that the playbook proves with the plan's claims for them; on the way back a switch proves that."""
     drill = session.get_one(Drill, held.run.drill_id)
@@ -87,7 +96,7 @@ def path_of(held: Held, kind: ClaimKind) -> list[StepDone]:
 def write(session: Session, held: Held, kind: ClaimKind, claim: PlanClaim, *, now: datetime) -> bool:
     """Write one proof with its level, times and reason (it retests findings), and open one where it is no pass."""
     run, path, carriers = held.run, path_of(held, kind), _carriers(held, kind)
-    done = claim_done(carriers, path, breached=_breached(session, run))
+    done = claim_done(carriers, path, breached=breached(session, run))
     did = performance(
         carriers,
         path,
@@ -118,7 +127,7 @@ def write(session: Session, held: Held, kind: ClaimKind, claim: PlanClaim, *, no
         ),
         now=now,
     )
-    run.proven = [*run.proven, claim.key]
+    run.proven = list(dict.fromkeys([*run.proven, claim.key]))
     session.add(run)
     tell(session, run, "claim.proven", now=now, claim=claim.key, verdict=done.verdict, level=level.number)
     _open_findings(session, held, claim, done, times, level.number, now)
@@ -130,7 +139,8 @@ def join(first: Text, second: Text) -> Text:
     return Text(nl=f"{first.nl} {second.nl}", en=f"{first.en} {second.en}")
 
 
-def _breached(session: Session, run: Run) -> bool:
+def breached(session: Session, run: Run) -> bool:
+    """Whether a guard saw during the run that the service did not work well, for longer than is tolerated."""
     wanted = select(GuardState).where(GuardState.run_id == run.id)
     return any(guard.acted_at is not None for guard in session.exec(wanted))
 

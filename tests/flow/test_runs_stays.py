@@ -7,11 +7,12 @@ import pytest
 from sqlmodel import select
 
 from app.catalog.models import EnvironmentPair
-from app.plans.models import Plan
+from app.findings.models import Finding
+from app.plans.models import Plan, ProofRow
 from app.playbooks.rules import Mode
 from app.runs import answers, guards
 from app.runs.models import Stay
-from app.runs.rules import RunState
+from app.runs.rules import RunState, RunVerdict
 from runners.contract import Outcome, Verdict
 from tests.flow.runs_world import SWITCH, WORDS, World, build, failed, passed
 
@@ -119,6 +120,29 @@ def test_a_breach_within_its_tolerance_does_nothing_and_beyond_it_pauses(world: 
     world.later(seconds=11)
     look(world, failed())
     assert world.held(run_id).run.state is RunState.PAUSED_BY_GUARD
+
+
+def test_a_breach_after_the_claim_was_proven_fails_the_claim_and_the_run_and_opens_a_finding(world: World) -> None:
+    run_id = switch(world, "over")
+    assert world.proofs()["over"] == ("pass", 4)
+    look(world, failed())
+    world.later(seconds=11)
+    look(world, failed())
+    assert verdicts(world) == ["pass", "fail"]
+    with world.database.transaction() as session:
+        assert [each.claim_key for each in session.exec(select(Finding))] == ["over"]
+        assert session.get_one(Plan, "plan").status == "failed"
+    world.command("resume", run_id)
+    answer(world, run_id, "owner", "done", "owner")
+    assert world.held(run_id).run.verdict is RunVerdict.FAILED
+    assert verdicts(world) == ["pass", "fail"]
+
+
+def verdicts(world: World) -> list[str]:
+    """Of the proofs of the switch, in the order of time."""
+    with world.database.transaction(write=False) as session:
+        rows = session.exec(select(ProofRow).where(ProofRow.claim_key == "over").order_by("at"))
+        return [row.verdict.value for row in rows]
 
 
 def test_a_guard_that_can_not_look_pauses_and_never_undoes(world: World) -> None:
