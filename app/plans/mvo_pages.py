@@ -147,9 +147,10 @@ def _names(session: Session, content: MvoContent) -> dict[str, tuple[str, str]]:
 def _form(
     request: Request, mvo: Mvo, values: dict[str, Any], revision: str, problem: InvalidInput | None = None
 ) -> HTMLResponse:
+    blank = {f"functions.{_count(values, 'functions')}.fallsBackTogether": "yes"}
     context: dict[str, Any] = {
         "mvo": mvo,
-        "values": forms.Typed(values),
+        "values": forms.Typed({**values, **blank}),
         "revision": revision,
         "errors": forms.Typed(field_errors(problem) if problem else {}),
         "functions": _count(values, "functions") + mvo_typed.BLANK_FUNCTIONS,
