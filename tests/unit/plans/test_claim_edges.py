@@ -153,6 +153,21 @@ def test_what_a_proof_counts_for(more, level, verdict):
     assert (counted.level, counted.verdict) == (level, verdict)
 
 
+@pytest.mark.parametrize(
+    ("measured", "verdict"),
+    [
+        ({"hold_ms": 60_000, "mbco": 400}, PASS),
+        ({"hold_ms": 59_999, "mbco": 400}, PARTIAL),
+        ({"hold_ms": 60_000, "mbco": 399.9}, PARTIAL),
+        ({"hold_ms": 60_000}, UNSURE),
+        ({"mbco": 400}, UNSURE),
+    ],
+)
+def test_a_stay_of_exactly_the_least_length_at_exactly_the_least_output_is_enough(measured, verdict):
+    least = replace(CLAIM, min_level=5, min_hold_s=60, mbco=400)
+    assert worth(least, proof(0, level=5, **measured)).verdict is verdict
+
+
 @pytest.mark.parametrize("told", [WithoutSupplier.NO, WithoutSupplier.UNKNOWN])
 def test_a_failure_with_the_suppliers_help_is_not_cleared_by_talking(told):
     claim = replace(CLAIM, without_supplier=True)
