@@ -111,7 +111,8 @@ def _less(carried: Sequence[Did]) -> Level:
         return Level(3, say("A measure was really carried out, but no independent check saw the other side."))
     if Did.BY_HAND in carried:
         return Level(2, say("People say that they did it, and no independent check saw the other side."))
-    return Level(1, say("The steps that carry this claim only look or wait: that counts as a review."))
+    # Not even level 1: nobody read the plan, and nothing of it was done, so the claim stands where it stood.
+    return Level(0, say("The steps that carry this claim only look or wait: nothing was done that could prove it."))
 
 
 class AuditWord(StrEnum):
