@@ -242,3 +242,10 @@ def test_time_alone_only_makes_a_claim_overdue(proofs, sooner, longer):
     first = status(*proofs, now=START + (60 + sooner) * DAY)
     later = status(*proofs, now=START + (60 + sooner + longer) * DAY)
     assert later is first or (first is Status.PROVEN and later is Status.OVERDUE)
+
+
+@pytest.mark.parametrize(("due", "since"), [(5, 5), (20, 10)])
+def test_overdue_is_told_since_the_earliest_of_what_ran_out_and_what_nobody_tested(due, since):
+    claims = [replace(CLAIM, valid_days=10), replace(CLAIM, key="swap")]
+    plan = PlanFacts(True, True, 1, START + due * DAY)
+    assert plan_status(Facts(plan, claims, [proof(0)]), now=NOW).overdue_since == START + since * DAY
