@@ -12,17 +12,19 @@ from app.catalog import contract_pages, crud, form_pages, insight, lists, pictur
 from app.catalog.form_pages import Editor, Reader, Sent
 from app.catalog.resource import Resource
 from app.catalog.rules import Criticality, Holder, ObjectKind, WatchLevel
-from app.core import clock, forms, labels
+from app.core import clock, labels, sheets
 from app.core.db import SessionDep
 from app.core.web import render
 
 router = APIRouter(include_in_schema=False)
 
 
-def _list(request: Request, session: Session, actor: Actor, resource: Resource, **more: Any) -> HTMLResponse:
-    query = forms.query(resource.shape_query, request)
+def _list(request: Request, session: Session, actor: Actor, resource: Resource, **more: Any) -> Response:
+    query = sheets.query(resource.shape_query, request)
     rows, total = lists.listed(session, resource, query)
     shown = lists.shown(session, resource, rows)
+    if sheets.asked(request):
+        return sheets.sheet(resource.path, resource.shape_out, shown)
     context: dict[str, Any] = {
         "rows": shown,
         "query": query,
@@ -33,13 +35,13 @@ def _list(request: Request, session: Session, actor: Actor, resource: Resource, 
 
 
 @router.get("/services")
-def services(request: Request, session: SessionDep, actor: Reader) -> HTMLResponse:
+def services(request: Request, session: SessionDep, actor: Reader) -> Response:
     """The services, searched, filtered and sorted by the address."""
     return _list(request, session, actor, resources.SERVICE, criticalities=labels.options(Criticality))
 
 
 @router.get("/suppliers")
-def suppliers(request: Request, session: SessionDep, actor: Reader) -> HTMLResponse:
+def suppliers(request: Request, session: SessionDep, actor: Reader) -> Response:
     """The suppliers, with how much hangs on each."""
     found, _ = insight.concentration(session, insight.Dimension.SUPPLIER)
     hanging = {share.key: share for share in found.shares}
@@ -47,7 +49,7 @@ def suppliers(request: Request, session: SessionDep, actor: Reader) -> HTMLRespo
 
 
 @router.get("/objects")
-def objects(request: Request, session: SessionDep, actor: Reader) -> HTMLResponse:
+def objects(request: Request, session: SessionDep, actor: Reader) -> Response:
     """Everything that the services need."""
     more = {"kinds": labels.options(ObjectKind), "holders": labels.options(Holder), "today": clock.now().date()}
     return _list(request, session, actor, resources.OBJECT, **more)

@@ -5,14 +5,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse
 from sqlmodel import Session, col, select
+from starlette.responses import Response
 
 import app.drills.labels  # noqa: F401 – the words of drills
 from app.access.guard import Reader
 from app.access.rules import Action, may
 from app.catalog.models import Service
-from app.core import clock, forms, labels
+from app.core import clock, forms, labels, sheets
 from app.core.db import SessionDep
 from app.core.formats import ZONE, local
 from app.core.month import month
@@ -23,7 +23,7 @@ from app.drills.models import Drill
 from app.drills.moments import Nominal
 from app.drills.rules import Attendance, MomentState
 from app.drills.schedules import in_words
-from app.drills.shapes import DrillQuery
+from app.drills.shapes import DrillOut, DrillQuery, drill_out
 from app.playbooks.rules import Mode
 
 router = APIRouter(include_in_schema=False)
@@ -48,10 +48,13 @@ class Entry(NamedTuple):
 
 
 @router.get("/drills")
-def drills(request: Request, session: SessionDep, actor: Reader, month: MonthText = "") -> HTMLResponse:
+def drills(request: Request, session: SessionDep, actor: Reader, month: MonthText = "") -> Response:
     """What is coming, and all drills by the filters of the address."""
     now = clock.now()
     given = {name: value for name, value in request.query_params.items() if value != "" and name != "month"}
+    if sheets.asked(request):
+        rows, _ = service.listed(session, sheets.query(DrillQuery, request))
+        return sheets.sheet("drills", DrillOut, [drill_out(row) for row in rows])
     query = forms.read(DrillQuery, given)
     rows, total = service.listed(session, query)
     services = session.exec(select(Service).order_by(col(Service.name))).all()

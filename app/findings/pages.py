@@ -13,7 +13,7 @@ from app.access.guard import allowed
 from app.access.models import Person
 from app.access.rules import Action, Actor, may
 from app.catalog.models import Service
-from app.core import clock, forms, labels
+from app.core import clock, forms, labels, sheets
 from app.core.browser import Fields, form
 from app.core.db import SessionDep
 from app.core.errors import FieldError, InvalidInput
@@ -23,7 +23,16 @@ from app.core.web import field_errors, redirect, render
 from app.findings import acceptance, lists, matrix, service, work
 from app.findings.models import Finding, FindingTransition
 from app.findings.rules import Cause, Control, Impact, Operation, Severity, Source, State
-from app.findings.shapes import AcceptanceIn, ActionIn, DecisionIn, FindingEdit, FindingIn, FindingQuery, RejectionIn
+from app.findings.shapes import (
+    AcceptanceIn,
+    ActionIn,
+    DecisionIn,
+    FindingEdit,
+    FindingIn,
+    FindingOut,
+    FindingQuery,
+    RejectionIn,
+)
 
 router = APIRouter(include_in_schema=False)
 Reader = Annotated[Actor, Depends(allowed(Action.READ))]
@@ -35,10 +44,12 @@ WITH_A_REASON = (Operation.REOPEN, Operation.END_ACCEPTANCE)
 
 
 @router.get("/findings")
-def findings(request: Request, session: SessionDep, actor: Reader) -> HTMLResponse:
+def findings(request: Request, session: SessionDep, actor: Reader) -> Response:
     """The findings, with the open ones on the matrix."""
-    query = forms.query(FindingQuery, request)
+    query = sheets.query(FindingQuery, request)
     rows, total = lists.listed(session, query)
+    if sheets.asked(request):
+        return sheets.sheet("findings", FindingOut, lists.shown(session, rows))
     standing = matrix.open_findings(session)
     context: dict[str, Any] = {
         "rows": lists.shown(session, rows),

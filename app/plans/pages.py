@@ -14,7 +14,7 @@ from app.access.rules import Action, may
 from app.catalog import service as catalog
 from app.catalog.models import Contract, Service
 from app.catalog.rules import ScenarioFamily
-from app.core import clock, forms, labels
+from app.core import clock, forms, labels, sheets
 from app.core.browser import Fields, form
 from app.core.db import SessionDep
 from app.core.errors import InvalidInput, NotFound
@@ -28,7 +28,8 @@ from app.plans.landscape import covered
 from app.plans.models import Mvo, Plan, Weakening
 from app.plans.parameters import Approver, AsOf, Editor, Reader, Reviewer
 from app.plans.portrait import portrait, sentence
-from app.plans.shapes import PlanIn, PlanQuery, VersionIn
+from app.plans.shapes import PlanIn, PlanOut, PlanQuery, VersionIn
+from app.plans.shown import plan_out
 
 router = APIRouter(include_in_schema=False)
 Sent = Annotated[Fields, Depends(form)]
@@ -64,10 +65,12 @@ def rows_of(session: Session, plans: list[Plan]) -> list[dict[str, Any]]:
 
 
 @router.get("/plans")
-def plans(request: Request, session: SessionDep, actor: Reader) -> HTMLResponse:
+def plans(request: Request, session: SessionDep, actor: Reader) -> Response:
     """The plans with their status."""
-    query = forms.query(PlanQuery, request)
+    query = sheets.query(PlanQuery, request)
     found, total = listed(session, query)
+    if sheets.asked(request):
+        return sheets.sheet("plans", PlanOut, [plan_out(session, row) for row in found])
     context: dict[str, Any] = {
         "rows": rows_of(session, found),
         "query": query,

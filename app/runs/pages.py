@@ -13,24 +13,26 @@ import app.plans.labels
 import app.runs.labels  # noqa: F401 – the words on these pages
 from app.access.guard import Reader
 from app.catalog.models import Service
-from app.core import forms, labels
+from app.core import labels, sheets
 from app.core.db import SessionDep
 from app.core.web import render
 from app.playbooks.rules import Mode
 from app.runs import api, command_pages, drill_pages, service, shown, stream
 from app.runs.rules import RunState, RunVerdict
 from app.runs.run_page import show
-from app.runs.shapes import RunQuery
+from app.runs.shapes import RunQuery, RunRow
 
 router = APIRouter(include_in_schema=False)
 Key = Annotated[str, Path(max_length=64)]
 
 
 @router.get("/runs")
-def runs(request: Request, session: SessionDep, actor: Reader) -> HTMLResponse:
+def runs(request: Request, session: SessionDep, actor: Reader) -> Response:
     """Every run, by the filters of the address."""
-    query = forms.query(RunQuery, request)
+    query = sheets.query(RunQuery, request)
     rows, total = shown.listed(session, query)
+    if sheets.asked(request):
+        return sheets.sheet("runs", RunRow, rows)
     services = session.exec(select(Service).order_by(col(Service.name))).all()
     context: dict[str, Any] = {
         "rows": rows,
