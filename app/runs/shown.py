@@ -8,7 +8,9 @@ from sqlmodel import Session, col, select
 
 from app.access.models import Person
 from app.catalog.models import EnvironmentPair, Service
+from app.core.i18n import pick
 from app.core.listing import paged
+from app.core.messages import Message
 from app.drills.models import Drill
 from app.findings.models import Finding
 from app.plans.models import Plan, ProofRow
@@ -204,12 +206,13 @@ def _last_seen(held: Held, side: Side) -> dict[str, Any] | None:
 
 
 def _proofs(session: Session, run: Run) -> list[dict[str, Any]]:
-    rows = session.exec(select(ProofRow).where(ProofRow.run_id == run.id))
+    rows = session.exec(select(ProofRow).where(ProofRow.run_id == run.id).order_by(col(ProofRow.at)))
     return [
         {
             "claim": each.claim_key,
             "verdict": each.verdict.value,
             "level": each.level,
+            "levelWhy": pick(Message(**each.level_why)) if each.level_why else "",
             "at": each.at,
             "rtoMs": each.rto_ms,
             "rpoMs": each.rpo_ms,
