@@ -13,7 +13,7 @@ from app.core.messages import Message, say
 from app.playbooks import literals, references, samples
 from app.playbooks.references import InputReference, MeasurementReference, NotAReference
 from app.playbooks.refusals import Notes
-from app.playbooks.rules import InputType, Mode, Playbook, Step, StepKind, in_mode
+from app.playbooks.rules import Mode, Playbook, Step, StepKind, in_mode
 from app.playbooks.yaml_text import Path
 from runners.contract import Effect, Registry, Runner
 
@@ -42,7 +42,6 @@ def check(playbook: Playbook, notes: Notes, registry: Registry) -> None:
     for index, step in enumerate(playbook.steps):
         _check_effect(step, ("steps", index), notes, registry)
         _check_own_references(step, playbook, ("steps", index), notes)
-    _check_locked(playbook, notes, registry)
     for index, guard in enumerate(playbook.guards):
         found = registry.get(guard.uses)
         if found is not None and found.effect is not Effect.OBSERVES:
@@ -252,35 +251,6 @@ def _check_effect(step: Step, path: Path, notes: Notes, registry: Registry) -> N
     if undo is not None and undo.effect is Effect.OBSERVES:
         reason = say("'{uses}' only looks, so it undoes nothing. Name a runner that changes it back.", uses=undo.name)
         notes.add((*path, "undo", "uses"), "undo-only-looks", reason)
-
-
-def _check_locked(playbook: Playbook, notes: Notes, registry: Registry) -> None:
-    """A run holds what it changes: a pair in the hands of a changing step must be locked, told at its first step."""
-    if ("locks",) in notes.broken or any(each.field.startswith("locks.") for each in notes.found):
-        return
-    pairs = {name for name, each in playbook.inputs.items() if each.type is InputType.ENVIRONMENT_PAIR}
-    free = pairs - set(playbook.locks)
-    for index, step in enumerate(playbook.steps):
-        runner = registry.get(step.uses or "")
-        if runner is None or runner.effect is not Effect.CHANGES or not _acts(step):
-            continue
-        for place, value in references.places(step.with_):
-            name = _input_named(value)
-            if name in free:
-                free.discard(name)
-                reason = say(
-                    "This step changes '{name}', which the run does not lock. Write 'locks: [{name}]'.", name=name
-                )
-                notes.add(("steps", index, "with", *place), "lock-missing", reason)
-
-
-def _input_named(value: Any) -> str:
-    """The input that a value refers to; empty where it refers to none."""
-    try:
-        found = references.parse(value)
-    except NotAReference:
-        return ""
-    return found.name if isinstance(found, InputReference) else ""
 
 
 def _acts(step: Step) -> bool:

@@ -15,6 +15,7 @@ from app.core.messages import say
 from app.drills.inputs import resolve_inputs
 from app.drills.models import Drill
 from app.drills.rules import Attendance
+from app.playbooks.locking import held
 from app.playbooks.models import PlaybookVersion
 from app.playbooks.references import InputReference, MeasurementReference, Unresolved, parse, resolve
 from app.playbooks.rules import InputType, Playbook, Step, StepKind
@@ -84,9 +85,9 @@ def digest_of(signed: dict[str, Any]) -> str:
 
 
 def lock_keys(session: Session, drill: Drill, playbook: Playbook) -> tuple[str, ...]:
-    """The environments that the playbook locks: both sides of each pair it names."""
+    """The environments that a run holds: both sides of each pair that its playbook locks or changes."""
     found: set[str] = set()
-    for name in playbook.locks:
+    for name in held(playbook, drivers.registry()):
         reference = drill.inputs.get(name, drill.pair_id)
         pair = _pair(session, reference, drill.pair_id)
         if pair is not None:

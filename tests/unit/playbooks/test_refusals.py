@@ -6,7 +6,9 @@ import time
 
 import pytest
 
+from app.playbooks import locking
 from app.playbooks.loader import PlaybookInvalid
+from runners import registry
 from tests.unit.playbooks.written import SOUND, changed, read, refused
 
 
@@ -58,7 +60,6 @@ REFUSED = {
     "a time-out to no option": (changed("on_timeout: no}", "on_timeout: maybe}"), (11, "go", "on_timeout", "unknown-option")),
     "a lock on what is no pair": (changed("locks: [pair]", "locks: [from]"), (8, None, "locks.0", "unknown-lock")),
     "a lock twice": (changed("locks: [pair]", "locks: [pair, pair]"), (8, None, "locks.1", "duplicate-lock")),
-    "a change of what is not locked": (changed("locks: [pair]\n", ""), (13, "fence", "with.pair", "lock-missing")),
     "true for one": (changed("on_timeout: no}", "on_timeout: no, quorum: true}"), (11, "go", "quorum", "wrong-value")),
     "yes for true": (changed("    timeout: PT5M\n", "    timeout: PT5M\n    ends_outage: yes\n"), (34, "serve", "ends_outage", "wrong-value")),
     "a secret that is a number": (changed("stable_for: PT10S", "token: 12345678"), (32, "serve", "with.token", "secret-inline")),
@@ -91,8 +92,17 @@ def test_one_fault_is_told_once_and_no_other_is_invented(name):
     assert refused(text) == [expected]
 
 
-def test_an_unlocked_pair_is_told_once_at_the_first_step_that_changes_it():
-    assert [code for _, _, _, code in refused(SOUND.replace("locks: [pair]\n", ""))] == ["lock-missing"]
+def test_a_pair_that_a_step_changes_is_held_without_being_asked_for():
+    unasked = read(SOUND.replace("locks: [pair]\n", ""))
+    assert locking.held(unasked, registry.load()) == ("pair",)
+
+
+def test_a_pair_that_is_only_looked_at_is_held_by_nobody():
+    only_looks = read(SOUND.replace("locks: [pair]\n", ""))
+    steps = tuple(
+        step for step in only_looks.steps if registry.load().get(step.uses or "") is None or step.id == "serve"
+    )
+    assert locking.held(only_looks.model_copy(update={"steps": steps}), registry.load()) == ()
 
 
 def test_a_file_of_thousands_of_faults_is_refused_quickly_and_tells_a_hundred():
