@@ -151,6 +151,8 @@ class StepFact:
     """Whether it is unknown because its worker was lost, not because the world could not be looked at."""
     asks: bool = False
     """Whether a person answers it (ask, decide, or a step done by hand)."""
+    decides: bool = False
+    """Whether it is a decision: that is taken by whom it was given to, and never passed over by somebody else."""
     order: int = 0
     """Rank of its first intent; 0 before."""
     tries: int = 0
@@ -282,11 +284,12 @@ def _step_commands(step: StepFact) -> list[Command]:
         found.append(Command.ANSWER)
     if step.state in TROUBLE:
         found.append(Command.RETRY)
-        if not step.provides:
+        if not step.provides and not step.decides:
             found.append(Command.IGNORE)
     if step.fences and step.state in (StepState.UNKNOWN, StepState.IGNORED):
         found.append(Command.FENCE_BY_HAND)
-    if not step.provides and not step.stands and step.state in TROUBLE | {StepState.NOT_STARTED}:
+    needed = step.provides or step.decides or step.stands
+    if not needed and step.state in TROUBLE | {StepState.NOT_STARTED}:
         found.append(Command.SKIP)
     return found
 

@@ -69,6 +69,7 @@ class Held:
             crashed=row.crashed,
             retrying=row.retry_at is not None,
             asks=step.kind in (StepKind.ASK, StepKind.DECIDE),
+            decides=step.kind is StepKind.DECIDE,
             order=row.order,
             tries=row.tries,
         )

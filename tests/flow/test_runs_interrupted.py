@@ -142,7 +142,7 @@ def test_a_no_go_ends_as_aborted_and_not_as_failed(world: World) -> None:
     answer(world, run_id, "go", "no-go")
     run = world.held(run_id).run
     assert (run.state, run.verdict) == (RunState.ABORTED, "aborted")
-    assert world.proofs() == {"over": ("inconclusive", 1)}
+    assert world.proofs() == {"over": ("inconclusive", 0)}
     with world.database.transaction() as session:
         assert all(lock.run_id is None for lock in session.exec(select(EnvironmentLock)))
         assert session.exec(select(Finding)).all() == []
@@ -245,6 +245,14 @@ def test_a_fence_that_is_not_proven_can_be_neither_skipped_nor_ignored(world: Wo
     for command in ("skip", "ignore"):
         with pytest.raises(NotLegalNow):
             world.command(command, run_id, "fenced")
+
+
+def test_a_decision_that_is_still_to_come_is_not_passed_over_by_an_operator(world: World) -> None:
+    run_id = world.started(world.switch())
+    world.command("pause", run_id)
+    for command in ("skip", "ignore"):
+        with pytest.raises(NotLegalNow):
+            world.command(command, run_id, "go")
 
 
 def test_an_approval_revoked_halfway_stops_before_the_point_of_no_return(world: World) -> None:
