@@ -17,6 +17,7 @@ from app.core.messages import Message
 from app.core.month import Month, month
 from app.drills import service as drills
 from app.drills.models import Drill
+from app.drills.rules import MomentState
 from app.findings import matrix
 from app.findings.models import Acceptance, Finding
 from app.findings.rules import AcceptanceState, Severity
@@ -272,7 +273,8 @@ def _coming(session: Session, services: set[str] | None, *, now: datetime) -> li
     for drill in session.exec(select(Drill).where(col(Drill.archived_at).is_(None))).all():
         if services is None or drill.service_id in services:
             moments = drills.coming_of(session, drill, count=6, now=now)
-            found += [Coming(drill, nominal.due) for nominal, skipped in moments if not skipped]
+            planned = [nominal for nominal, judged in moments if judged.state is MomentState.PLANNED]
+            found += [Coming(drill, nominal.due) for nominal in planned]
     return sorted(found, key=lambda each: each.due)
 
 
