@@ -140,11 +140,12 @@ def site_of(step: Step, runner: Runner, params: dict[str, Any], playbook: Playbo
     if step.at is not None:
         return _at(step.at, playbook, inputs)
     fields = runner.Params.model_fields
-    values = {name: _typed(fields[name].annotation, value) for name, value in params.items() if name in fields}
+    values = {name: typed(fields[name].annotation, value) for name, value in params.items() if name in fields}
     return runner.site(runner.Params.model_construct(**values)) or ORCHESTRATOR
 
 
-def _typed(annotation: Any, value: Any) -> Any:
+def typed(annotation: Any, value: Any) -> Any:
+    """The value as the type of its parameter; itself where it is none."""
     try:
         return TypeAdapter(annotation).validate_python(value)
     except ValidationError:

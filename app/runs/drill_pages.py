@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
+from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
 import app.drills.labels
@@ -11,11 +12,12 @@ import app.runs.labels  # noqa: F401 – the words on this page
 from app.access.guard import Reader, allowed
 from app.access.models import Person
 from app.access.rules import Action, Actor, may
-from app.catalog.models import Service
+from app.catalog.models import CatalogObject, EnvironmentPair, Service
 from app.core import clock
 from app.core.browser import Fields, form
 from app.core.db import SessionDep
 from app.core.errors import Problem
+from app.core.i18n import gettext as _
 from app.core.web import redirect, render
 from app.drills import readiness, service
 from app.drills.claiming import moment_by_hand, schedule_of
@@ -31,6 +33,7 @@ from app.runs.models import Run
 from app.runs.preview import preview
 from app.runs.record import Approval, ApprovalVerdict
 from app.runs.shapes import PreviewOut
+from runners.contract import Side
 
 router = APIRouter(include_in_schema=False)
 Operator = Annotated[Actor, Depends(allowed(Action.OPERATE_RUN))]
@@ -67,6 +70,7 @@ def drill(request: Request, session: SessionDep, actor: Reader, key: Key) -> HTM
         "runs": runs,
         "runs_by_id": {run.id: run for run in runs},
         "lacks": [] if row.archived_at else readiness.lacks(session, row, registry=request.app.state.registry, now=now),
+        "input_names": _input_names(session, row),
         "people": {person.id: person for person in session.exec(select(Person)).all()},
         "calls": calls,
         "refused": refused,
@@ -75,6 +79,16 @@ def drill(request: Request, session: SessionDep, actor: Reader, key: Key) -> HTM
         "may_start": may(actor, Action.OPERATE_RUN),
     }
     return render(request, "runs/drill.html", section="drills", **context)
+
+
+def _input_names(session: Session, row: Drill) -> dict[str, str]:
+    """What the drill was given, in words: objects and pairs by their names, a side as people call it."""
+    keys = [value for value in row.inputs.values() if isinstance(value, str)]
+    found = {Side.PRIMARY.value: _("Primary side"), Side.FALLBACK.value: _("Fallback side")}
+    for model in (EnvironmentPair, CatalogObject):
+        wanted = select(model).where(or_(col(model.id).in_(keys), col(model.ref).in_(keys)))
+        found |= {key: f"{each.name} ({each.ref})" for each in session.exec(wanted) for key in (each.id, each.ref)}
+    return found
 
 
 def _calls(session: Session, row: Drill) -> tuple[PreviewOut | None, str]:

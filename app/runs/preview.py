@@ -5,17 +5,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from sqlmodel import Session
 
 from app.drills.models import Drill
 from app.drills.rules import Attendance
 from app.playbooks.rules import Step
 from app.runs import drivers
-from app.runs.compose import Composed, compose, known
+from app.runs.compose import Composed, compose, known, typed
 from app.runs.shapes import CallOut, PreviewOut
 from app.runs.view import shaped
-from runners.contract import Kept, SecretMissing, SitePolicy
+from runners.contract import Kept, Runner, SecretMissing, SitePolicy
 
 
 class NothingTouched:
@@ -68,7 +68,7 @@ def _call(composed: Composed, step: Step, inputs: dict[str, Any]) -> CallOut:
     runner, driver = drivers.get(step.uses or ""), composed.drivers[step.id]
     refused, shown = None, None
     try:
-        shown = runner.preview(runner.Params.model_validate(_placeheld(step, inputs)), NothingTouched())
+        shown = runner.preview(_params(runner, step, inputs), NothingTouched())
     except (ValidationError, SecretMissing) as error:
         refused = str(error)
     except Exception as error:  # noqa: BLE001 - a foreign runner may raise anything; the approver must see the rest
@@ -86,6 +86,16 @@ def _call(composed: Composed, step: Step, inputs: dict[str, Any]) -> CallOut:
     )
 
 
-def _placeheld(step: Step, inputs: dict[str, Any]) -> dict[str, Any]:
+def _params(runner: Runner, step: Step, inputs: dict[str, Any]) -> BaseModel:
     """The parameters, with what an earlier step will measure shown as its reference."""
-    return {**step.with_, **known(step.with_, inputs)}
+    sure = known(step.with_, inputs)
+    values = {**step.with_, **sure}
+    try:
+        return runner.Params.model_validate(values)
+    except ValidationError as error:
+        if any(not each["loc"] or each["loc"][0] in sure for each in error.errors()):
+            raise
+    # A reference has not the form of what will be measured, such as an LSN; that is checked when it is.
+    fields = runner.Params.model_fields
+    sure_typed = {name: typed(fields[name].annotation, value) for name, value in sure.items() if name in fields}
+    return runner.Params.model_construct(**{**values, **sure_typed})

@@ -7,7 +7,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from app.access.models import Person
-from app.catalog.models import EnvironmentPair, Service
+from app.catalog.models import Environment, EnvironmentPair, Service, Site
 from app.core.i18n import pick
 from app.core.listing import paged
 from app.core.messages import Message
@@ -184,17 +184,25 @@ def _where(session: Session, held: Held) -> list[SideOut]:
     if pair is None:
         return []
     facts = session.exec(select(SeenFact).where(SeenFact.run_id == held.run.id)).all()
-    sites = {side: row.site for row in held.steps.values() for side in row.driver.get("sides", ())}
+    sites = _sites(session, pair)
     return [
         SideOut(
             side=side.value,
-            site=sites.get(side.value, ""),
+            site=sites[side],
             home=pair.home_side.value == side.value,
             facts={each.fact.split(":")[0]: each.holds for each in facts if each.fact.endswith(f":{side.value}")},
             last_seen=_last_seen(held, side),
         )
         for side in Side
     ]
+
+
+def _sites(session: Session, pair: EnvironmentPair) -> dict[Side, str]:
+    """By side the name of the site where it runs."""
+    found = {Side.PRIMARY: pair.primary_id, Side.FALLBACK: pair.fallback_id}
+    return {
+        side: session.get_one(Site, session.get_one(Environment, each).site_id).name for side, each in found.items()
+    }
 
 
 def _last_seen(held: Held, side: Side) -> dict[str, Any] | None:
