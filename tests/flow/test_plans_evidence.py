@@ -286,14 +286,14 @@ def test_a_tested_measure_and_proven_access_are_told_to_the_catalogue(house: Hou
     assert house.ok("GET", f"/objects/{access['id']}")["accessWithoutSupplier"] == "proven"
 
 
-def test_checks_and_waits_alone_give_level_1_and_say_why(house: House, plan: str):
+def test_checks_and_waits_alone_prove_nothing_and_say_why(house: House, plan: str):
     house.ok("POST", f"/plans/{plan}/reviews", {"claims": ["switchover"]}, by="bert")
     before = house.status(plan)["status"]
     looked = [Did.OBSERVED, Did.NOTHING]
     level = proof_level(Performance(Mode.LIVE, looked, looked, Probe.WHOLE_TIME))
     prove(house, plan, "switchover", "2027-01-02T10:00", level=level.number, level_why=level.why)
     (proof,) = house.ok("GET", f"/plans/{plan}/proofs?source=run")["items"]
-    assert (proof["level"], bool(proof["levelWhy"])) == (1, True)
+    assert (proof["level"], bool(proof["levelWhy"])) == (0, True)
     assert house.status(plan, "2027-01-02T10:00:00Z")["status"] == before == "paper_only"
 
 
