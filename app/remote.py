@@ -1,9 +1,15 @@
 """The command line's side of the API: address and token from the environment, problems as sentences."""
 
 import os
+import time
 from typing import Any
 
 import httpx
+
+
+TRIES = 3
+BETWEEN_SECONDS = 0.5
+"""How often, and after how long, a service that says 503 is asked again."""
 
 
 class ApiRefused(Exception):
@@ -40,14 +46,23 @@ class Remote:
         return self._ask("POST", path, files={"file": (name, content, media_type)})
 
     def _ask(self, method: str, path: str, **more: Any) -> Any:
-        try:
-            answer = self._client.request(method, path, **more)
-        except httpx.HTTPError as error:
-            reason = f"{self._client.base_url} does not answer ({error}). Is `wissel serve` running? Set WISSEL_URL."
-            raise ApiRefused(reason, exit_code=3) from error
+        answer = self._send(method, path, **more)
+        for _ in range(TRIES - 1):
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            # Its transaction was rolled back, so nothing was written and asking again is harmless.
+            time.sleep(BETWEEN_SECONDS)
+            answer = self._send(method, path, **more)
         if answer.is_success:
             return answer.json() if answer.content else None
         raise ApiRefused(_sentence(answer), exit_code=4 if answer.status_code in {401, 403} else 1)
+
+    def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
+        try:
+            return self._client.request(method, path, **more)
+        except httpx.HTTPError as error:
+            reason = f"{self._client.base_url} does not answer ({error}). Is `wissel serve` running? Set WISSEL_URL."
+            raise ApiRefused(reason, exit_code=3) from error
 
 
 def _sentence(answer: httpx.Response) -> str:
