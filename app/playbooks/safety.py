@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.messages import say
+from app.core.messages import Message, say
 from app.playbooks.refusals import Notes
 from app.playbooks.rules import Choice, Input, InputType, Mode, OnFailure, Playbook, Signature, Step, opposed, reached
 from runners.contract import Effect, Fact, Registry, Runner, Side
@@ -77,7 +77,7 @@ def _code(fact: Fact) -> str:
     return "promote-without-fence" if fact.kind == FENCED else f"{fact.kind}-missing"
 
 
-def _reason(fact: Fact, about: About, step: Step, how: str) -> Any:
+def _reason(fact: Fact, about: About, step: Step, how: Message) -> Any:
     if fact.kind == FENCED:
         return say(
             "Step '{step}' can be reached without proof that the {side} side is fenced ({how}). Put a step that proves "
@@ -154,14 +154,16 @@ class _World:
             return False
         return self.side(step.with_.get("node")) is about.side
 
-    def missing(self, step: Step, about: About) -> str | None:
+    def missing(self, step: Step, about: About) -> Message | None:
         """None if the fact holds on every path to the step; else in words where it fails."""
         providers = [each for each in self.playbook.steps if about in self.provided(each)]
         if not any(self._holds(each, step, about) for each in providers):
             inside = [each.id for each in providers if each.id in self.before[step.id]]
             if inside:
-                return f"'{inside[0]}' proves it, and a step after that changes it again"
-            return "no step before it proves it" if not providers else f"'{providers[0].id}' is not before it"
+                return say("'{step}' proves it, and a step after that changes it again", step=inside[0])
+            if not providers:
+                return say("no step before it proves it")
+            return say("'{step}' is not before it", step=providers[0].id)
         return self._missing_by_goto(step, about, providers)
 
     def _holds(self, provider: Step, step: Step, about: About) -> bool:
@@ -170,7 +172,7 @@ class _World:
         harmless = self.before[provider.id] | {provider.id, step.id} | self.after[step.id]
         return not any(self.disturbs(each, about) for each in self.playbook.steps if each.id not in harmless)
 
-    def _missing_by_goto(self, step: Step, about: About, providers: list[Step]) -> str | None:
+    def _missing_by_goto(self, step: Step, about: About, providers: list[Step]) -> Message | None:
         for decision in self.playbook.steps:
             for option in decision.options:
                 effect = decision.effect(option)
@@ -181,7 +183,7 @@ class _World:
                 if step.id in again and not any(
                     self._holds_after(each, step, about, decision, again) for each in providers
                 ):
-                    return f"by option '{option}' of '{decision.id}'"
+                    return say("by option '{option}' of '{step}'", option=option, step=decision.id)
         return None
 
     def _holds_after(self, provider: Step, step: Step, about: About, decision: Step, again: set[str]) -> bool:
