@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx
 
-
 TRIES = 3
 BETWEEN_SECONDS = 0.5
 """How often, and after how long, a service that says 503 is asked again."""
