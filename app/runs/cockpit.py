@@ -10,8 +10,10 @@ from app.core.formats import short_clock
 from app.core.i18n import gettext as _
 from app.core.i18n import pick
 from app.core.labels import label
-from app.core.messages import say
+from app.core.messages import Message, say
+from app.playbooks.rules import StepKind
 from app.runs import labels
+from app.runs.models import RunEvent
 from app.runs.rules import ENDS, MET, TROUBLE, RunState, StepState
 from app.runs.shapes import StepOut
 from app.runs.snapshot import NEWEST_LOG, Asked, Snapshot
@@ -94,12 +96,13 @@ def context(found: Snapshot, viewer: Viewer, *, watching: tuple[str, ...] = ()) 
         "mine": {key: _mine(found, viewer, key, asked) for key, asked in found.asked.items()},
         "troubled": [each for each in run.steps if each.state in (*TROUBLE, StepState.UNDO_FAILED)],
         "running": [each for each in run.steps if each.state in (StepState.STARTED, StepState.READY)],
+        "waits": [each for each in run.steps if each.kind == StepKind.WAIT and each.state is StepState.WAITING],
         "skippable": [each for each in run.steps if _offers(each, "skip") and each.state is StepState.NOT_STARTED],
         "burn": _burn(found),
         "gantt": _gantt(found) if run.state in ENDS and run.started_at else None,
         "logged": _logged(run.steps),
         "watching": watching,
-        "event_words": labels.EVENTS,
+        "event_words": {each.id: _told(found, each) for each in found.events},
         "command_words": labels.COMMANDS,
         "approval": _approval(found, viewer),
         "offers": _offers,
@@ -109,6 +112,12 @@ def context(found: Snapshot, viewer: Viewer, *, watching: tuple[str, ...] = ()) 
 def _title(step: StepOut) -> str:
     words = step.title or step.question
     return pick(words) if words else step.id
+
+
+def _told(found: Snapshot, event: RunEvent) -> Message:
+    """What happened, in words; a wait that opens asks nobody."""
+    waits = any(each.id == event.step_id and each.kind == StepKind.WAIT for each in found.run.steps)
+    return labels.WAIT_OPENED if waits and event.kind == "step.opened" else labels.EVENTS[event.kind]
 
 
 def _offers(step: StepOut, command: str) -> bool:
@@ -275,7 +284,7 @@ def spoken(found: Snapshot, after: int) -> str:
     """What changed after an event, for the region that a screen reader reads: steps and the run, no progress."""
     titles = {each.id: _title(each) for each in found.run.steps}
     told = [
-        f"{titles[event.step_id]}: {pick(labels.EVENTS[event.kind])}" if event.step_id in titles else ""
+        f"{titles[event.step_id]}: {pick(_told(found, event))}" if event.step_id in titles else ""
         for event in reversed(found.events)
         if (event.id or 0) > after and event.kind.startswith("step.") and event.step_id in titles
     ]

@@ -42,6 +42,7 @@ add(
 )
 add(Direction, {Direction.OVER: say("over"), Direction.BACK: say("back"), Direction.NONE: say("no switch")})
 
+WAIT_OPENED = say("The wait began")
 EVENTS: Mapping[str, Message] = {
     "run.planned": say("The run was planned"),
     "run.started": say("The run started"),
