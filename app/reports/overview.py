@@ -148,7 +148,7 @@ def overview(session: Session, actor: Actor, *, unit: str, now: datetime) -> Ove
         waiting=waiting(session, actor),
         going=[run for run in runs if run.state in UNDER_WAY],
         recent=[run for run in runs if run.ended_at][:SHORT_LIST],
-        coming=coming[:SHORT_LIST],
+        coming=_first_of_each(coming)[:SHORT_LIST],
         calendar=_calendar(coming, runs, now=now),
         lines=_lines(services, runs),
     )
@@ -276,6 +276,12 @@ def _coming(session: Session, services: set[str] | None, *, now: datetime) -> li
             planned = [nominal for nominal, judged in moments if judged.state is MomentState.PLANNED]
             found += [Coming(drill, nominal.due) for nominal in planned]
     return sorted(found, key=lambda each: each.due)
+
+
+def _first_of_each(coming: Sequence[Coming]) -> list[Coming]:
+    """The next moment of each drill: a monthly one does not push the others off the list."""
+    first = {each.drill.id: each for each in reversed(coming)}
+    return sorted(first.values(), key=lambda each: each.due)
 
 
 def _calendar(coming: Sequence[Coming], runs: Sequence[Run], *, now: datetime) -> Month:
