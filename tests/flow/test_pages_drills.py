@@ -79,6 +79,16 @@ def test_the_form_plans_a_drill(made: tuple[World, FastAPI]) -> None:
     assert "Restore test" in browser.get("/drills").text
 
 
+def test_the_first_page_tells_the_next_moment_of_a_planned_drill_once(made: tuple[World, FastAPI]) -> None:
+    _world, site = made
+    browser = Browser(site, "operator")
+    browser.get("/drills/new")
+    assert browser.post("/drills", do="save", **REHEARSAL, **MONTHLY, **WITH).status_code == 303
+    page = browser.get("/").text
+    told = page[page.index("Next planned moments") : page.index("Coverage by level")]
+    assert told.count("Restore test") == 1
+
+
 def test_a_faulty_form_comes_back_with_every_fault_at_its_field(made: tuple[World, FastAPI]) -> None:
     world, site = made
     browser = Browser(site, "operator")
