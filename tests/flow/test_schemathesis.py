@@ -14,7 +14,7 @@ from tests.flow.whole import API, EVERYBODY
 MEANT = {"endCurrentSession"}
 """Left out: it would sign the tester out."""
 EXAMPLES = 6
-"""Per operation; the suite must stay quick. More of them found nothing more."""
+"""Per operation; the suite must stay quick."""
 
 
 @pytest.fixture(scope="module")
