@@ -4,7 +4,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from app.core.messages import say
-from app.playbooks import draft, parameters, references, safety, structure, yaml_text
+from app.playbooks import draft, lost, parameters, references, safety, structure, yaml_text
 from app.playbooks.refusals import Notes, PlaybookInvalid, Refusal
 from app.playbooks.rules import Playbook
 from runners.contract import Registry
@@ -31,6 +31,7 @@ def load(text: str, *, registry: Registry, source: str) -> Playbook:
         structure.check(playbook, notes)
         parameters.check(playbook, notes, registry)
         safety.check(playbook, notes, registry)
+        lost.check(playbook, notes, registry)
     if notes.found or playbook is None:
         raise PlaybookInvalid(source, notes.in_order())
     return Playbook.model_validate(document.data)

@@ -105,6 +105,15 @@ class Signature(StrEnum):
     MANUALLY_FENCED = "manually-fenced"
 
 
+class Lost(StrEnum):
+    """What becomes of a step in an activation in which a side that it needs is lost."""
+
+    SKIP = "skip"
+    """It is passed over with the reason; what it would have done is owed when the side returns."""
+    ONLY = "only"
+    """It exists in such an activation alone; a drill leaves it out."""
+
+
 class Effect(NamedTuple):
     """What an option does: the choice, and for `goto` the step."""
 
@@ -220,6 +229,11 @@ class Step(Frozen):
     manual: Text | None = None
     """How to do it by hand: for the printed kit and for a run by hand."""
 
+    lost: Lost | None = None
+    """What becomes of it when a side that it needs is lost; None: it is carried out all the same."""
+    debt: Text | None = None
+    """What must be caught up when the lost side returns; beside ``lost: skip``."""
+
     role: RoleName | None = None
     """Who answers; None: anybody who may answer steps."""
     evidence: EvidenceRule = EvidenceRule.OPTIONAL
@@ -311,9 +325,17 @@ class Playbook(Frozen):
                 followers[need] = (*followers.get(need, ()), step.id)
         return reached(step_id, followers)
 
-    def for_mode(self, mode: Mode) -> Self:
-        """The playbook as this mode runs it: a step that is left out is replaced by its own needs."""
-        left_out = {step.id: step.needs for step in self.steps if not in_mode(step, mode)}
+    def for_mode(self, mode: Mode, *, lost: bool = False) -> Self:
+        """The playbook as this mode runs it: a step that is left out is replaced by its own needs.
+
+        `lost`: for an activation in which a side is lost; else what is for that alone is left out, save in a tabletop.
+        """
+        kept = lost or mode is Mode.TABLETOP
+        left_out = {
+            step.id: step.needs
+            for step in self.steps
+            if not in_mode(step, mode) or (step.lost is Lost.ONLY and not kept)
+        }
         steps = tuple(
             step.model_copy(update={"needs": tuple(_kept(step.needs, left_out))})
             for step in self.steps

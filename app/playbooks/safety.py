@@ -6,7 +6,19 @@ from typing import Any
 
 from app.core.messages import Message, say
 from app.playbooks.refusals import Notes
-from app.playbooks.rules import Choice, Input, InputType, Mode, OnFailure, Playbook, Signature, Step, opposed, reached
+from app.playbooks.rules import (
+    Choice,
+    Input,
+    InputType,
+    Lost,
+    Mode,
+    OnFailure,
+    Playbook,
+    Signature,
+    Step,
+    opposed,
+    reached,
+)
 from runners.contract import Effect, Fact, Registry, Runner, Side
 
 FENCED = "fenced"
@@ -31,7 +43,18 @@ def check(playbook: Playbook, notes: Notes, registry: Registry) -> None:
     for mode in playbook.modes:
         if mode is not Mode.TABLETOP:
             for sides in assignments(playbook.inputs):
-                _check_mode(playbook.for_mode(mode), sides, at, notes, registry)
+                for world in _worlds(playbook, mode):
+                    _check_mode(world, sides, at, notes, registry)
+
+
+def _worlds(playbook: Playbook, mode: Mode) -> Iterator[Playbook]:
+    """The playbook with nothing lost; and with a side lost, where some steps are for that alone.
+
+    What is passed over for a lost side provides no fact (see `lost`), so leaving it in only adds what disturbs.
+    """
+    yield playbook.for_mode(mode)
+    if any(step.lost is Lost.ONLY for step in playbook.steps):
+        yield playbook.for_mode(mode, lost=True)
 
 
 def _too_many_sides(playbook: Playbook, notes: Notes) -> bool:

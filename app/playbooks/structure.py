@@ -13,11 +13,11 @@ from runners.contract import Side
 
 _COMMON = {"id", "title", "phase", "modes", "needs", "estimate", "role", "manual"}
 _RUNS = {"with", "timeout", "on_failure", "starts_outage", "ends_outage", "point_of_no_return"}
-_RUNS |= {"irreversible", "undo", "at", "retries"}
+_RUNS |= {"irreversible", "undo", "at", "retries", "lost", "debt"}
 _PEOPLE = {"timeout", "on_failure", "evidence", "unattended", "starts_outage", "ends_outage", "point_of_no_return"}
 _FITTING: dict[StepKind, set[str]] = {
     StepKind.USES: _COMMON | _RUNS,
-    StepKind.ASK: _COMMON | _PEOPLE | {"signs", "quorum"},
+    StepKind.ASK: _COMMON | _PEOPLE | {"signs", "quorum", "lost", "debt"},
     StepKind.DECIDE: _COMMON | _PEOPLE | {"options", "quorum", "veto", "on_timeout"},
     StepKind.WAIT: _COMMON | {"starts_outage", "ends_outage"},
     StepKind.PLAY: _COMMON | _RUNS,
