@@ -139,6 +139,33 @@ def status(
         _show(Remote().get(f"/plans/{plan}/status", asOf=as_of), as_json)
 
 
+@app.command()
+def kit(
+    services: Annotated[list[str] | None, typer.Argument(help="References such as SVC-004; all without.")] = None,
+    to: Annotated[Path, typer.Option("--to", help="Folder for the ZIP files.")] = Path(),
+    language: Annotated[str | None, typer.Option(help="nl or en; default the installation's own.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write emergency kits, printable without Wissel; without its database the kits that lie ready."""
+    from app.reports.kit import hand_out  # the catalogue and the templates are only loaded where a kit is made
+
+    if language not in (None, "nl", "en"):
+        _complain("--language is nl or en.")
+        raise typer.Exit(2)
+    try:
+        written = hand_out.write(_settings(), services or [], to, language, now=clock.now())
+    except OSError as error:
+        _complain(error)
+        raise typer.Exit(1) from error
+    if not written:
+        _complain("No kit lies ready in the data folder, and the database does not answer or holds no service.")
+    if as_json:
+        sys.stdout.write(json.dumps([each.as_json() for each in written], ensure_ascii=False, indent=2) + "\n")
+    for each in written if not as_json else ():
+        out.print(each.told, soft_wrap=True, markup=False, highlight=False)
+    raise typer.Exit(0 if written and all(each.whole for each in written) else 3)
+
+
 @admin.command()
 def bootstrap(
     name: Annotated[str, typer.Option(help="Name of the first administrator.")] = "Administrator",

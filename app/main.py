@@ -21,6 +21,8 @@ import app.plans.api
 import app.plans.pages
 import app.playbooks.api
 import app.playbooks.pages
+import app.reports.kit.api
+import app.reports.kit.pages
 import app.reports.pages
 import app.runs.api
 import app.runs.pages
@@ -47,6 +49,7 @@ ROUTERS = (
     app.plans.api.router,
     app.drills.api.router,
     app.runs.api.router,
+    app.reports.kit.api.router,
     app.access.pages.router,
     app.catalog.pages.router,
     app.findings.pages.router,
@@ -55,6 +58,7 @@ ROUTERS = (
     app.drills.pages.router,
     app.runs.pages.router,
     app.reports.pages.router,
+    app.reports.kit.pages.router,
 )
 
 

@@ -22,6 +22,7 @@ from app.core.evidence import EvidenceStore
 from app.core.settings import Settings
 from app.findings import sweep as findings_sweep
 from app.plans import service as plans
+from app.reports.kit.keep import Renewal
 from app.runs import guards, handover, leases, service, steps, wakeup
 from app.runs.engine import Engine, this_boot
 from app.runs.hosts import Hosts
@@ -31,6 +32,8 @@ from runners.contract import Registry, SitePolicy
 log = structlog.get_logger()
 SWEEP_SECONDS = 1.0
 FLUSH_SECONDS = 1.0
+KIT_SECONDS = 60.0
+"""How often the emergency kits are made again where something changed."""
 WATCH_SECONDS = 0.25
 """How often running bodies are looked at: an abort must reach them within a second."""
 
@@ -69,6 +72,7 @@ class Worker:
         self._looking: set[str] = set()
         self._beaten = self._ticked = self._swept = self._watched = time.monotonic()
         self._flushed: dict[str, float] = {}
+        self._renewal = Renewal(settings, database)
 
     def start(self) -> None:
         """Take over what this host's dead processes held, then begin."""
@@ -90,6 +94,7 @@ class Worker:
         self._scheduler.add_job(
             self._judge, "interval", seconds=6 * self.settings.tick_seconds, max_instances=1, coalesce=True
         )
+        self._scheduler.add_job(self._kits, "interval", seconds=KIT_SECONDS, max_instances=1, coalesce=True)
         self._scheduler.start()
 
     def stop(self) -> None:
@@ -254,6 +259,13 @@ class Worker:
                 plans.sweep(session, now=now)
         except SQLAlchemyError as error:
             log.warning("the database did not answer", thread="judge", error=str(error).splitlines()[0])
+
+    def _kits(self) -> None:
+        """What people need on paper when all this is gone."""
+        try:
+            self._renewal.look(now=clock.now())
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("the emergency kits could not be made", error=str(error).splitlines()[0])
 
     def _tick(self) -> None:
         try:

@@ -1,0 +1,129 @@
+"""Keeps the kit of each service as a file, and makes it again when what stands in it has changed."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func
+from sqlmodel import col, select
+
+from app.catalog import service as catalog
+from app.catalog.models import Service
+from app.core import formats
+from app.core.audit import AuditEvent
+from app.core.db import Database
+from app.core.settings import Settings
+from app.reports.kit import parcel
+from app.reports.kit.contents import gather
+from app.reports.kit.print import html, pdf
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A kit on disk."""
+
+    path: Path
+    manifest: dict[str, Any]
+    size: int
+
+    @property
+    def made_at(self) -> datetime:
+        """When it was made."""
+        return datetime.fromisoformat(self.manifest["madeAt"])
+
+    @property
+    def whole(self) -> bool:
+        """Whether it can be printed as it is: with its PDF, and an instruction for each automated step."""
+        return not self.manifest["noPdfBecause"] and not self.manifest["withoutInstruction"]
+
+
+class KitStore:
+    """The folder with one ZIP per service, by its reference and language."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self.folder = settings, settings.data_dir.absolute() / "kits"
+
+    def kept(self, ref: str, language: str | None = None) -> Kept | None:
+        """The kit that lies there, also when the database is gone; None where there is none that can be read."""
+        path = self._path(ref, language or self._settings.language)
+        try:
+            content = path.read_bytes()
+            return Kept(path, parcel.manifest(content), len(content))
+        except (OSError, ValueError):
+            return None
+
+    def all_kept(self) -> list[Kept]:
+        """Every kit in the folder, by its name."""
+        names = [path.stem.rpartition("-") for path in sorted(self.folder.glob("SVC-*-??.zip"))]
+        found = [self.kept(ref, language) for ref, _dash, language in names]
+        return [each for each in found if each is not None]
+
+    def fresh(self, database: Database, key: str, *, language: str | None = None, now: datetime) -> Kept:
+        """The kit as it must be now: the one that lies there, or a new one where anything changed. Raises NotFound.
+
+        The transaction ends before the PDF is made, for that takes seconds.
+        """
+        language = language or self._settings.language
+        with database.transaction(write=False) as session:
+            service = catalog.find(session, Service, key)
+            kit = gather(session, service, now=now)
+            page = html(kit, language=language, organisation=self._settings.organisation)
+        digest = hashlib.sha256(page.encode()).hexdigest()
+        there = self.kept(service.ref, language)
+        if there is not None and there.manifest["digest"] == digest and not there.manifest["noPdfBecause"]:
+            return there
+        packed = parcel.pack(kit, page, pdf(page), language=language, digest=digest, version=version("wissel"), now=now)
+        return self._write(self._path(service.ref, language), packed)
+
+    def renew(self, database: Database, *, now: datetime) -> list[Kept]:
+        """Bring the kit of every service up to date and take away those of services that are no more."""
+        there = services(database)
+        for each in self.all_kept():
+            if each.manifest["service"] not in there:
+                each.path.unlink(missing_ok=True)
+        return [self.fresh(database, ref, now=now) for ref in there]
+
+    def _path(self, ref: str, language: str) -> Path:
+        return self.folder / f"{ref}-{language}.zip"
+
+    def _write(self, path: Path, content: bytes) -> Kept:
+        """Whole or not at all: a crash leaves the former kit."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(f".{os.getpid()}.part")
+        with unfinished.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+        return Kept(path, parcel.manifest(content), len(content))
+
+
+def services(database: Database) -> Sequence[str]:
+    """References of the services that are not archived, each of which has a kit."""
+    wanted = select(Service.ref).where(col(Service.archived_at).is_(None)).order_by(col(Service.ref))
+    with database.transaction(write=False) as session:
+        return session.exec(wanted).all()
+
+
+class Renewal:
+    """Makes the kits again after each change: asked now and then, it works only when something was written since."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._store, self._database = KitStore(settings), database
+        self._seen: tuple[int, str] | None = None
+
+    def look(self, *, now: datetime) -> list[Kept]:
+        """Renew where the audit log grew, or a day passed (proof runs out by itself), since the last look."""
+        with self._database.transaction(write=False) as session:
+            last = session.exec(select(func.max(AuditEvent.id))).one() or 0
+        seen = (last, formats.local(now).date().isoformat())
+        if seen == self._seen:
+            return []
+        made = self._store.renew(self._database, now=now)
+        self._seen = seen
+        return made
