@@ -8,11 +8,14 @@ from sqlmodel import Field, SQLModel
 
 from app.core.columns import document, key, link, moment, word
 from app.playbooks.rules import Mode
+from app.runs.loss import ObligationKind
+from app.runs.real import Activation, RunAddition
 from app.runs.record import Answer, Approval, Decision, Observation
 from app.runs.rules import Call, Direction, Pause, RunState, RunVerdict, StepState
 from runners.contract import Effect, Verdict
 
 __all__ = [
+    "Activation",
     "Answer",
     "Approval",
     "Decision",
@@ -22,6 +25,7 @@ __all__ = [
     "Obligation",
     "Observation",
     "Run",
+    "RunAddition",
     "RunEvent",
     "SeenFact",
     "Stay",
@@ -79,12 +83,16 @@ class Run(SQLModel, table=True):
     """``{nl, en}`` as well."""
     undoing: bool = False
     real: bool = False
-    """Whether a person said *this is real*: it stopped being a drill."""
+    """Whether a person said *this is real*, or the real thing took its place: it stopped being a drill."""
+    activation: bool = False
+    """Whether it is no drill but the real thing; the row in `activation` tells of it."""
     planned_at: datetime = moment(index=True)
     latest_start_at: datetime | None = moment(optional=True)
     latest_end_at: datetime | None = moment(optional=True)
     queued_at: datetime | None = moment(optional=True)
     alarm_at: datetime | None = moment(optional=True)
+    outage_at: datetime | None = moment(optional=True)
+    """When the service went away, where no step of this run took it away: told, else the alarm."""
     started_at: datetime | None = moment(optional=True)
     served_at: datetime | None = moment(optional=True)
     """When a probe had seen the target side serve; the home side moved then."""
@@ -204,12 +212,28 @@ class EvidenceFile(SQLModel, table=True):
 
 
 class Obligation(SQLModel, table=True):
-    """Something that must still be cleaned up; the run that left it has not passed before."""
+    """Something that must still be done after a run: cleaned up (it has not passed before), caught up, or reviewed."""
 
     __tablename__ = "obligation"
     id: str = key()
     run_id: str = link("run.id")
+    kind: ObligationKind = word(ObligationKind, default=ObligationKind.CLEAN_UP, index=True)
     what: str = Field(max_length=500)
+    text: dict[str, Any] = document()
+    """``{nl, en}`` where the playbook says it in both languages; else empty, and `what` stands."""
+    step_id: str | None = Field(default=None, max_length=40)
+    """The step that was passed over, or that left it."""
+    pair_id: str | None = Field(default=None, max_length=36, index=True)
+    side: str | None = Field(default=None, max_length=20)
+    """The side that is owed something."""
+    runner: str | None = Field(default=None, max_length=80)
+    """A later step of this runner on that side settles it; None: only a person can."""
+    bars: bool = False
+    """Whether that side may not take part again before it is settled."""
+    settled_by: str | None = Field(default=None, max_length=36)
+    """The run that settled it."""
+    evidence: list[str] = document(list)
+    """SHA-256 of the files with which a person settled it."""
     due_at: datetime = moment(index=True)
     done_at: datetime | None = moment(optional=True)
     done_by: str | None = Field(default=None, max_length=80)
