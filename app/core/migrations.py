@@ -1,5 +1,7 @@
 """Brings the database to the newest schema, and says whether it is there."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -15,6 +17,10 @@ _LOCK = 0x5155_1550
 """Advisory lock of PostgreSQL, so that two instances that start at once do not both migrate."""
 
 
+class Dangling(RuntimeError):
+    """A migration would leave rows that point at nothing; nothing of it was kept."""
+
+
 def _config(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
@@ -24,15 +30,59 @@ def _config(connection: Connection) -> Config:
 
 def upgrade(database: Database) -> None:
     """Run all migrations that are not there yet; harmless when repeated, also by two processes at once."""
-    with database.engine.begin() as connection:
+    with migrating(database) as connection:
         if not database.is_sqlite:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        command.upgrade(_config(connection), "head")
+            one_at_a_time(connection)
+        upgrade_to(connection, "head")
+
+
+@contextmanager
+def migrating(database: Database) -> Iterator[Connection]:
+    """A transaction in which tables may change.
+
+    SQLite changes a table by making it anew and dropping the old one, which its foreign keys would forbid as soon as
+    there are rows: they are off meanwhile, and all of them are checked before the commit. Raises `Dangling`.
+    """
+    with database.engine.connect() as connection:
+        if not database.is_sqlite:
+            with connection.begin():
+                yield connection
+            return
+        raw = connection.connection.cursor()
+        raw.execute("PRAGMA foreign_keys=OFF")  # before BEGIN, within a transaction it does nothing
+        try:
+            with connection.begin():
+                yield connection
+                if left := connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall():
+                    raise Dangling(f"after the migration {len(left)} rows point nowhere, the first: {left[0]}")
+        finally:
+            raw.execute("PRAGMA foreign_keys=ON")
+            raw.close()
+
+
+def one_at_a_time(connection: Connection) -> None:
+    """Wait until no other process migrates this PostgreSQL; ours until the end of the transaction."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
+def upgrade_to(connection: Connection, revision: str) -> None:
+    """Migrate forward to a revision within this transaction."""
+    command.upgrade(_config(connection), revision)
+
+
+def revision(connection: Connection) -> str | None:
+    """The revision of the schema; None where there is none."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def is_known(wanted: str) -> bool:
+    """Whether this program has that revision; one that it has not is newer, or foreign."""
+    scripts = ScriptDirectory(str(FOLDER))
+    return any(each.revision == wanted for each in scripts.walk_revisions())
 
 
 def is_current(database: Database) -> bool:
     """Whether the schema is the newest."""
-    with database.engine.connect() as connection:
-        config = _config(connection)
-        here = MigrationContext.configure(connection).get_current_heads()
-        return set(here) == set(ScriptDirectory.from_config(config).get_heads())
+    with database.transaction(write=False) as session:
+        here = MigrationContext.configure(session.connection()).get_current_heads()
+    return set(here) == set(ScriptDirectory(str(FOLDER)).get_heads())
