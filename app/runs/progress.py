@@ -32,8 +32,9 @@ def advance(session: Session, held: Held, *, now: datetime) -> list[ReadyStep]:
     for row in held.steps.values():
         session.add(row)
     session.add(held.run)
-    wakeup.after(session, held.run.id)
     ready = [row for row in held.steps.values() if row.state is StepState.READY]
+    if ready:
+        wakeup.after(session, held.run.id)
     return [as_ready(row) for row in ready if (row.id, row.attempt) not in before]
 
 

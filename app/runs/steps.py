@@ -5,13 +5,14 @@ outcome of a step can't cross.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session, col, or_, select
 
 from app.playbooks.references import Unresolved
-from app.runs import approval, facts, leases, locks, words
+from app.runs import approval, facts, leases, locks, wakeup, words
 from app.runs.models import EvidenceFile, Run, Stay, StepRun
 from app.runs.outcomes import adopt, no_outcome, plan_retry, settle
 from app.runs.progress import advance, as_ready, facts_hold, fail, intend
@@ -45,6 +46,10 @@ def begin(session: Session, step_run_id: str, attempt: int, *, owner: Owner, now
     Refuses without an effect when the run stopped, lost its lock or its approval, or a safety fact is missing or old.
     """
     held, row = held_step(session, step_run_id)
+    return _begin(session, held, row, attempt, owner, now)
+
+
+def _begin(session: Session, held: Held, row: StepRun, attempt: int, owner: Owner, now: datetime) -> Work | None:
     if row.attempt != attempt or row.state is not StepState.READY or held.run.ended is not None:
         return None
     if leases.is_buried(session, owner.boot_id):
@@ -104,12 +109,54 @@ def finish(
     more writes nothing; where it was settled by a look, what is ready now is answered.
     """
     held, row = held_step(session, step_run_id)
+    return _finish(session, held, row, attempt, Ending(outcome, tuple(evidence), error), owner, now)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What came of an attempt: an outcome or the reason why there is none, and the files that show it."""
+
+    outcome: Outcome | None
+    evidence: tuple[StoredFile, ...] = ()
+    error: Text | None = None
+
+
+def is_begun(session: Session, work: Work, owner: Owner) -> bool:
+    """Whether this owner's intent for that attempt stands in the rows, and nothing came after it."""
+    row = session.get(StepRun, work.step_run_id)
+    return row is not None and _ours(row, work.attempt, owner)
+
+
+def finish_and_begin(
+    session: Session, work: Work, ending: Ending, *, owner: Owner, sites: frozenset[str] | None, now: datetime
+) -> Work | None:
+    """Write the outcome as `finish` does and the intent of the next step of these sites, in one hold of the run.
+
+    `sites` None: every site. What is ready and was not begun here is dispatched after the commit.
+    """
+    held = hold(session, work.run_id)
+    row = next(each for each in held.steps.values() if each.id == work.step_run_id)
+    for ready in _finish(session, held, row, work.attempt, ending, owner, now):
+        if sites is None or ready.site in sites:
+            following = next(each for each in held.steps.values() if each.id == ready.step_run_id)
+            begun = _begin(session, held, following, ready.attempt, owner, now)
+            if begun is not None:
+                if all(each.state is not StepState.READY for each in held.steps.values()):
+                    wakeup.spare(session, held.run.id)  # nothing is left to dispatch, and the next body waits for us
+                return begun
+    return None
+
+
+def _finish(
+    session: Session, held: Held, row: StepRun, attempt: int, ending: Ending, owner: Owner, now: datetime
+) -> list[ReadyStep]:
+    outcome = ending.outcome
     if not _ours(row, attempt, owner):
         return [as_ready(each) for each in held.steps.values() if each.state is StepState.READY]
-    for each in evidence:
+    for each in ending.evidence:
         session.add(_file(held, row, each, now))
     if outcome is None:
-        no_outcome(row, error, now)
+        no_outcome(row, ending.error, now)
     else:
         settle(row, outcome, now)
         facts.remember(session, held.run, row, outcome.verdict, now=now)

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_jsonable_python
+from sqlalchemy.orm import defer
 from sqlmodel import Session, select
 
 from app.core.db import locked
 from app.core.errors import not_found
 from app.playbooks.references import resolve
-from app.playbooks.rules import InputType, Playbook, StepKind
+from app.playbooks.rules import InputType, Playbook
 from app.runs.models import Run, RunEvent, StepRun
 from app.runs.planner import StepNow
 from app.runs.rules import Call, Legal, RunFlags, StepFact, StepState, next_actions, run_state
@@ -68,8 +69,8 @@ class Held:
             fences=any(str(fact).startswith("fenced:") for fact in row.driver.get("provides", ())),
             crashed=row.crashed,
             retrying=row.retry_at is not None,
-            asks=step.kind in (StepKind.ASK, StepKind.DECIDE),
-            decides=step.kind is StepKind.DECIDE,
+            asks=step.ask is not None or step.decide is not None,
+            decides=step.decide is not None,
             order=row.order,
             tries=row.tries,
         )
@@ -118,10 +119,25 @@ def measurements(row: StepRun) -> dict[str, Any]:
 
 def read(session: Session, run: Run) -> Held:
     """The run as it is read, without a lock."""
-    playbook = Playbook.model_validate(run.playbook)
     wanted = select(StepRun).where(StepRun.run_id == run.id).order_by("position")
     rows = session.exec(wanted).all()
-    return Held(run, {row.step_id: row for row in rows}, playbook)
+    return Held(run, {row.step_id: row for row in rows}, parsed(run))
+
+
+_PARSED: dict[str, tuple[dict[str, Any], Playbook]] = {}
+_MOST_PARSED = 100
+
+
+def parsed(run: Run) -> Playbook:
+    """The run's own playbook; parsed again only where this process does not know it, or it became another one."""
+    known = _PARSED.get(run.id)
+    if known is not None and known[0] == run.playbook:
+        return known[1]
+    playbook = Playbook.model_validate(run.playbook)
+    if len(_PARSED) >= _MOST_PARSED:
+        _PARSED.clear()
+    _PARSED[run.id] = (run.playbook, playbook)
+    return playbook
 
 
 def hold(session: Session, run_id: str) -> Held:
@@ -130,10 +146,10 @@ def hold(session: Session, run_id: str) -> Held:
     run = locked(session, Run, run_id)
     if run is None:
         raise not_found("run", run_id)
-    playbook = Playbook.model_validate(run.playbook)
     wanted = select(StepRun).where(StepRun.run_id == run_id).order_by("position")
+    wanted = wanted.options(defer(StepRun.log))  # type: ignore[arg-type]  # long, and nothing decides by it
     rows = session.exec(wanted.execution_options(populate_existing=True)).all()
-    return Held(run, {row.step_id: row for row in rows}, playbook)
+    return Held(run, {row.step_id: row for row in rows}, parsed(run))
 
 
 def tell(session: Session, run: Run, kind: str, *, now: datetime, step: str | None = None, **more: Any) -> None:

@@ -1,0 +1,60 @@
+"""A driver that does nothing but write down when its body began and ended, found by entry points as any other."""
+
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from runners.contract import Context, Effect, Observation, Outcome, Preview, Repeat, Runner, Seen, Text, passed
+
+WORDS = Text(nl="Niets gedaan.", en="Nothing done.")
+
+
+class NoopParams(BaseModel):
+    """`file`: where the moments are written."""
+
+    file: str
+
+
+class Noop(Runner):
+    """Changes nothing that anybody sees, but counts as a change: its intent is kept as that of any step."""
+
+    name: ClassVar[str] = "bench.noop"
+    Params = NoopParams
+    effect: ClassVar[Effect] = Effect.CHANGES
+    repeat: ClassVar[Repeat] = Repeat.KEYED
+
+    def preview(self, params: NoopParams, context: Context) -> Preview:
+        return Preview(calls=("nothing",), changes=WORDS)
+
+    def observe(self, params: NoopParams, context: Context) -> Observation:
+        return Observation(seen=Seen.NOT_DONE, reason=WORDS)
+
+    def run(self, params: NoopParams, context: Context) -> Outcome:
+        began = time.time_ns()
+        with Path(params.file).open("a") as out:
+            out.write(f"{began} {time.time_ns()}\n")
+        return passed(WORDS.nl, WORDS.en, needed_supplier=False)
+
+
+def gaps(file: Path) -> list[float]:
+    """Milliseconds from the end of each body to the beginning of the next one."""
+    spans = [tuple(map(int, line.split())) for line in file.read_text().splitlines()]
+    return [(after[0] - before[1]) / 1e6 for before, after in pairwise(spans)]
+
+
+def install(folder: Path) -> Path:
+    """Write what an installed package with this driver has; the folder to put on the path."""
+    info = folder / "wissel_bench-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wissel-bench\nVersion: 1.0\n")
+    entry = f"{Noop.name} = {Noop.__module__}:{Noop.__qualname__}\n"
+    (info / "entry_points.txt").write_text(f"[wissel.runners]\n{entry}")
+    return folder
+
+
+def registry() -> dict[str, Any]:
+    """The driver by its name."""
+    return {Noop.name: Noop()}
