@@ -25,6 +25,8 @@ class StepTimes:
     effective_at: datetime | None = None
     """Beginning of the stable period, where the step measured one."""
     rpa_ms: float | None = None
+    canary_at: datetime | None = None
+    """When the newest row of the old side was written that this step found on the new one."""
 
 
 @dataclass(frozen=True)
@@ -41,21 +43,36 @@ OVER = "over"
 """Phase of the steps that move the service."""
 
 
-def clocks(steps: Sequence[StepTimes], *, alarm_at: datetime | None = None) -> Clocks:
-    """The clocks of the first switch in the run (a way back in the same run is another claim's)."""
-    start = min((s.began_at for s in steps if s.starts_outage and s.began_at), default=None)
-    lost = [s.rpa_ms for s in steps if s.rpa_ms is not None]
+def clocks(
+    steps: Sequence[StepTimes], *, alarm_at: datetime | None = None, outage_at: datetime | None = None
+) -> Clocks:
+    """The clocks of the first switch in the run (a way back in the same run is another claim's).
+
+    `outage_at`: when the service went away by itself; the time to decide counts as outage then.
+    """
+    start = outage_since(steps, outage_at)
     return Clocks(
         rta_ms=_milliseconds(start, service_back_at(steps)),
-        rpa_ms=round(max(lost)) if lost else None,
+        rpa_ms=_lost(steps, start),
         decision_ms=_decision(steps, alarm_at),
-        technical_ms=_milliseconds(start, _technical_end(steps)),
+        technical_ms=_milliseconds(outage_since(steps), _technical_end(steps)),
     )
 
 
-def outage_since(steps: Sequence[StepTimes]) -> datetime | None:
-    """When the service went away; None while it did not."""
-    return min((s.began_at for s in steps if s.starts_outage and s.began_at), default=None)
+def outage_since(steps: Sequence[StepTimes], outage_at: datetime | None = None) -> datetime | None:
+    """When the service went away: by itself at `outage_at`, else by a step; None while it did not."""
+    return outage_at or min((s.began_at for s in steps if s.starts_outage and s.began_at), default=None)
+
+
+def _lost(steps: Sequence[StepTimes], outage: datetime | None) -> int | None:
+    """What was measured as lost; else the time from the newest row that survived to the outage: at most so much."""
+    measured = [s.rpa_ms for s in steps if s.rpa_ms is not None]
+    if measured:
+        return round(max(measured))
+    newest = max((s.canary_at for s in steps if s.canary_at is not None), default=None)
+    if newest is None or outage is None:
+        return None
+    return max(0, round((outage - newest).total_seconds() * 1000))
 
 
 def service_back_at(steps: Sequence[StepTimes]) -> datetime | None:

@@ -7,7 +7,7 @@ from sqlmodel import Session, select
 
 from app.plans.levels import Mode as DoneIn
 from app.playbooks.rules import ClaimKind, Mode, StepKind
-from app.runs.clocks import StepTimes
+from app.runs.clocks import Clocks, StepTimes, clocks
 from app.runs.models import GuardState, Run, StepRun
 from app.runs.rules import Direction, StepState
 from app.runs.verdicts import StepDone
@@ -34,7 +34,7 @@ def step_done(held: Held, row: StepRun) -> StepDone:
         effect=row.effect,
         asked=asked,
         by_hand=asked and row.effect is not None,
-        excused=row.state is StepState.SKIPPED and row.by == "system",
+        excused=row.state is StepState.SKIPPED and (row.by == "system" or bool(row.driver.get("lost"))),
         probe=bool(row.driver.get("probe")) and step.kind is StepKind.USES,
         saw_target=side is not None and _saw(row, measured.get("served_by"), side),
         needed_supplier=row.outcome.get("needed_supplier"),
@@ -63,7 +63,7 @@ def _found_primary_dead(held: Held, row: StepRun, measured: dict[str, Any]) -> b
 def step_times(held: Held, row: StepRun) -> StepTimes:
     """When a step did what."""
     step = held.playbook.step(row.step_id)
-    lost = measurements(row).get("rpa_ms")
+    lost, canary = measurements(row).get("rpa_ms"), measurements(row).get("canary_at")
     return StepTimes(
         id=row.step_id,
         state=row.state,
@@ -76,7 +76,23 @@ def step_times(held: Held, row: StepRun) -> StepTimes:
         finished_at=row.finished_at,
         effective_at=row.effective_at,
         rpa_ms=float(lost) if isinstance(lost, int | float) and not isinstance(lost, bool) else None,
+        canary_at=_moment(canary),
     )
+
+
+def run_clocks(held: Held) -> Clocks:
+    """The clocks of a run as its rows stand."""
+    times = [step_times(held, row) for row in held.steps.values()]
+    return clocks(times, alarm_at=held.run.alarm_at, outage_at=held.run.outage_at)
+
+
+def _moment(value: object) -> datetime | None:
+    """A measured moment; None for what is none, or says no zone."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None else None
 
 
 def began_at(row: StepRun, kind: StepKind) -> datetime | None:
@@ -86,7 +102,9 @@ def began_at(row: StepRun, kind: StepKind) -> datetime | None:
 
 
 def watched_mode(run: Run) -> DoneIn:
-    """The mode in the words of the levels."""
+    """The mode in the words of the levels; the real thing is no drill."""
+    if run.activation:
+        return DoneIn.ACTIVATION
     return {Mode.TABLETOP: DoneIn.TABLETOP, Mode.REHEARSAL: DoneIn.REHEARSAL, Mode.LIVE: DoneIn.LIVE}[run.mode]
 
 

@@ -9,8 +9,7 @@ from app.plans.facts import Verdict as ProofVerdict
 from app.plans.models import ProofRow
 from app.plans.standing import refresh
 from app.runs import locks, proofs, stays
-from app.runs.clocks import clocks
-from app.runs.done import step_done, step_times
+from app.runs.done import run_clocks, step_done
 from app.runs.models import Obligation, StepRun
 from app.runs.rules import RunState, RunVerdict
 from app.runs.verdicts import NOT_CLEANED_UP, claim_done, run_verdict
@@ -64,7 +63,7 @@ def finish_run(session: Session, held: Held, end: RunState, *, now: datetime, re
 
 def _measure(held: Held) -> None:
     run = held.run
-    found = clocks([step_times(held, row) for row in held.steps.values()], alarm_at=run.alarm_at)
+    found = run_clocks(held)
     run.rta_ms, run.rpa_ms = found.rta_ms, found.rpa_ms
     run.decision_ms, run.technical_ms = found.decision_ms, found.technical_ms
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.playbooks.rules import Choice, OnFailure, Playbook, Step, StepKind
-from app.runs.rules import ACTIVE, MET, TROUBLE, Call, RunFlags, RunState, StepFact, StepState, passed_no_return
+from app.runs.rules import ACTIVE, MET, TROUBLE, Call, Pause, RunFlags, RunState, StepFact, StepState, passed_no_return
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,8 @@ class StepNow:
     """The option that a decision ended with."""
     retry_at: datetime | None = None
     due_at: datetime | None = None
+    lost: bool = False
+    """Whether it is to be passed over because a side that it needs is lost."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Moves:
     open: tuple[str, ...] = ()
     """Questions to ask, waits to begin."""
     skip: tuple[tuple[str, str], ...] = ()
-    """Steps passed over, with the reason's code: ``unattended`` or ``passed-over``."""
+    """Steps passed over, with the reason's code: ``unattended``, ``passed-over`` or ``lost-side``."""
     choose: tuple[tuple[str, str], ...] = ()
     """Decisions that an unattended run, or a time-out, takes by the playbook's own word: step and option."""
     repeat: tuple[str, ...] = ()
@@ -60,7 +62,7 @@ def next_moves(playbook: Playbook, steps: Mapping[str, StepNow], flags: RunFlags
 
     Nothing is started while a person is needed: paused, a failed step, aborting, undoing. Time is `now` only.
     """
-    if flags.ended is not None or not flags.started:
+    if flags.ended is not None or not flags.started or flags.paused is Pause.RESTORED:
         return Moves()
     if flags.undoing:
         return _undoing(steps)
@@ -173,7 +175,7 @@ def _target(step: Step, each: StepNow) -> str | None:
 
 
 def _skipped(playbook: Playbook, steps: Mapping[str, StepNow], flags: RunFlags) -> tuple[tuple[str, str], ...]:
-    """Steps that a forward ``goto`` jumps over, and questions that nobody is there to answer."""
+    """Steps that a forward ``goto`` jumps over, what needs a lost side, and questions that nobody can answer."""
     found: dict[str, str] = {}
     for each in steps.values():
         target = _target(playbook.step(each.fact.id), each)
@@ -183,6 +185,8 @@ def _skipped(playbook: Playbook, steps: Mapping[str, StepNow], flags: RunFlags) 
     for step in playbook.steps:
         if step.kind is StepKind.INJECT:
             found[step.id] = "passed-over"
+        elif steps[step.id].lost and _free(step, steps):
+            found[step.id] = "lost-side"
         elif flags.unattended and step.kind is StepKind.ASK and step.unattended == "skip" and _free(step, steps):
             found[step.id] = "unattended"
     return tuple((step_id, why) for step_id, why in found.items() if _untouched(steps[step_id].fact))

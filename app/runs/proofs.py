@@ -15,8 +15,8 @@ from app.plans.levels import proof_level
 from app.plans.models import PlanClaim
 from app.playbooks.rules import ClaimKind, StepKind
 from app.runs import supplier
-from app.runs.clocks import Clocks, StepTimes, clocks, service_back_at
-from app.runs.done import step_done, step_times, target_side, was_watched, watched_mode
+from app.runs.clocks import Clocks, StepTimes, service_back_at
+from app.runs.done import run_clocks, step_done, step_times, target_side, was_watched, watched_mode
 from app.runs.models import GuardState, Run
 from app.runs.rules import Direction, StepState
 from app.runs.verdicts import ClaimDone, StepDone, claim_done, is_complete, performance
@@ -99,15 +99,16 @@ def write(session: Session, held: Held, kind: ClaimKind, claim: PlanClaim, *, no
     """Write one proof with its level, times and reason (it retests findings), and open one where it is no pass."""
     run, path, carriers = held.run, path_of(held, kind), _carriers(held, kind)
     done = claim_done(carriers, path, breached=breached(session, run))
+    times = claim_clocks(held, kind)
     did = performance(
         carriers,
         path,
         [step_done(held, row) for row in held.steps.values()],
         mode=watched_mode(run),
         watched=was_watched(session, held),
+        times_logged=times_logged(run, times),
     )
     level = proof_level(did)
-    times = claim_clocks(held, kind)
     alone, why_alone = supplier.judge(session, held, path)
     reason = done.reason if not claim.without_supplier else join(done.reason, why_alone)
     record_proof(
@@ -136,6 +137,11 @@ def write(session: Session, held: Held, kind: ClaimKind, claim: PlanClaim, *, no
     return True
 
 
+def times_logged(run: Run, times: Clocks) -> bool:
+    """Whether alarm, decision and the service's return are all known, as the real thing must show."""
+    return run.alarm_at is not None and times.decision_ms is not None and times.rta_ms is not None
+
+
 def join(first: Text, second: Text) -> Text:
     """Two sentences after each other."""
     return Text(nl=f"{first.nl} {second.nl}", en=f"{first.en} {second.en}")
@@ -149,8 +155,7 @@ def breached(session: Session, run: Run) -> bool:
 
 def claim_clocks(held: Held, kind: ClaimKind) -> Clocks:
     """The measured times that count for a claim: of the switch, or of its own steps where nothing is switched."""
-    times = [step_times(held, row) for row in held.steps.values()]
-    found = clocks(times, alarm_at=held.run.alarm_at)
+    times, found = [step_times(held, row) for row in held.steps.values()], run_clocks(held)
     if kind is ClaimKind.FAILOVER:
         return Clocks(_since_alarm(held.run, times), found.rpa_ms, found.decision_ms, found.technical_ms)
     if kind not in _TIMED:
@@ -165,7 +170,7 @@ def claim_clocks(held: Held, kind: ClaimKind) -> Clocks:
 
 def _since_alarm(run: Run, times: list[StepTimes]) -> int | None:
     """For an unplanned fail-over the time to decide counts: from the alarm, else from the start of the run."""
-    start, back = run.alarm_at or run.started_at, service_back_at(times)
+    start, back = run.outage_at or run.alarm_at or run.started_at, service_back_at(times)
     return round((back - start).total_seconds() * 1000) if start and back else None
 
 

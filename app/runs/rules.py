@@ -112,6 +112,8 @@ class Pause(StrEnum):
 
     OPERATOR = "operator"
     GUARD = "guard"
+    RESTORED = "restored"
+    """It came out of a backup: nothing at all moves in it, not even an undo, before a person has looked."""
 
 
 MET = frozenset({StepState.SUCCEEDED, StepState.WARNING, StepState.SKIPPED, StepState.IGNORED})
@@ -186,6 +188,8 @@ class RunFlags:
     aborting: bool = False
     undoing: bool = False
     unattended: bool = False
+    activation: bool = False
+    """Whether it is the real thing already."""
 
 
 def passed_no_return(steps: Sequence[StepFact]) -> bool:
@@ -199,6 +203,8 @@ def run_state(flags: RunFlags, steps: Sequence[StepFact]) -> RunState:
         return flags.ended
     if not flags.started:
         return _before_start(flags)
+    if flags.paused is Pause.RESTORED:
+        return RunState.PAUSED_BY_GUARD
     states = {step.state for step in steps}
     if flags.undoing:
         return RunState.UNDO_FAILED if StepState.UNDO_FAILED in states else RunState.UNDOING
@@ -207,7 +213,7 @@ def run_state(flags: RunFlags, steps: Sequence[StepFact]) -> RunState:
     if any(step.state is StepState.UNKNOWN and step.crashed for step in steps):
         return RunState.INTERRUPTED
     if flags.paused is not None:
-        return RunState.PAUSED_BY_GUARD if flags.paused is Pause.GUARD else RunState.PAUSED_BY_OPERATOR
+        return RunState.PAUSED_BY_OPERATOR if flags.paused is Pause.OPERATOR else RunState.PAUSED_BY_GUARD
     if states & ACTIVE:
         return RunState.RUNNING
     if any(step.in_trouble for step in steps):
@@ -238,7 +244,9 @@ def next_actions(flags: RunFlags, steps: Sequence[StepFact]) -> tuple[Legal, ...
         return ()
     if not flags.started:
         return _before_start_actions(state)
-    found = [Legal(Command.ABORT), Legal(Command.THIS_IS_REAL)]
+    found = [Legal(Command.ABORT), *([] if flags.activation else [Legal(Command.THIS_IS_REAL)])]
+    if flags.paused is Pause.RESTORED and (flags.undoing or flags.aborting):
+        return (*found, Legal(Command.RESUME))
     if _may_undo(flags, steps):
         found.append(Legal(Command.UNDO))
     if flags.undoing or flags.aborting:

@@ -136,6 +136,8 @@ class StepOut(Shape):
 class ClocksOut(Shape):
     """Measured times in milliseconds beside the goals in seconds."""
 
+    alarm_at: Moment | None
+    """When it was noticed; of an activation, and of a drill that turned out to be real."""
     outage_since_at: Moment | None
     rta_ms: int | None
     rpa_ms: int | None

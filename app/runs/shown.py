@@ -15,8 +15,8 @@ from app.drills.models import Drill
 from app.findings.models import Finding
 from app.plans.models import Plan, ProofRow
 from app.playbooks.rules import Step
-from app.runs.clocks import clocks, outage_since
-from app.runs.done import step_times
+from app.runs.clocks import outage_since
+from app.runs.done import run_clocks, step_times
 from app.runs.forecast import expected_end
 from app.runs.models import EvidenceFile, Obligation, Run, RunEvent, SeenFact, StepRun
 from app.runs.record import Answer, Approval
@@ -165,9 +165,10 @@ def _evidence(session: Session, row: StepRun) -> list[dict[str, Any]]:
 
 def _clocks(session: Session, held: Held, now: datetime) -> ClocksOut:
     times = [step_times(held, row) for row in held.steps.values()]
-    found, goals = clocks(times, alarm_at=held.run.alarm_at), held.playbook.goals
+    found, goals = run_clocks(held), held.playbook.goals
     return ClocksOut(
-        outage_since_at=outage_since(times),
+        alarm_at=held.run.alarm_at,
+        outage_since_at=outage_since(times, held.run.outage_at),
         rta_ms=found.rta_ms,
         rpa_ms=found.rpa_ms,
         decision_ms=found.decision_ms,

@@ -114,16 +114,22 @@ def _let_go(step: StepDone) -> bool:
 
 
 def performance(
-    carriers: Sequence[StepDone], path: Sequence[StepDone], everything: Sequence[StepDone], *, mode: Mode, watched: bool
+    carriers: Sequence[StepDone],
+    path: Sequence[StepDone],
+    everything: Sequence[StepDone],
+    *,
+    mode: Mode,
+    watched: bool,
+    times_logged: bool = False,
 ) -> Performance:
     """What was done for a claim, as the level is decided from it.
 
     `everything`: all steps of the run, for the probe may stand beside the claim's own path. `watched`: whether a
-    guard looked all the while and saw nothing wrong.
+    guard looked all the while and saw nothing wrong. `times_logged`: whether alarm, decision and service are timed.
     """
     probed = any(s.probe and s.saw_target and s.state in _OK for s in everything)
     probe = Probe.NONE if not probed else Probe.WHOLE_TIME if watched else Probe.SAW_OTHER_SIDE
-    return Performance(mode=mode, carriers=_did(carriers), path=_did(path), probe=probe)
+    return Performance(mode=mode, carriers=_did(carriers), path=_did(path), probe=probe, times_logged=times_logged)
 
 
 def _did(steps: Sequence[StepDone]) -> list[Did]:

@@ -46,6 +46,7 @@ class Held:
             aborting=run.aborting,
             undoing=run.undoing,
             unattended=run.unattended,
+            activation=run.activation,
         )
 
     def facts(self) -> list[StepFact]:
@@ -78,7 +79,13 @@ class Held:
     def now(self) -> dict[str, StepNow]:
         """The steps as the planner reads them."""
         return {
-            row.step_id: StepNow(self.fact(row), chosen=row.chosen, retry_at=row.retry_at, due_at=row.due_at)
+            row.step_id: StepNow(
+                self.fact(row),
+                chosen=row.chosen,
+                retry_at=row.retry_at,
+                due_at=row.due_at,
+                lost=bool(row.driver.get("lost")),
+            )
             for row in self.steps.values()
         }
 
