@@ -2,15 +2,11 @@
 
 import os
 import socket
-import threading
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import structlog
-from apscheduler.schedulers.background import BackgroundScheduler
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -19,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.core import clock
 from app.core.db import Database
 from app.core.evidence import EvidenceStore
+from app.core.rounds import Rounds
 from app.core.settings import Settings
 from app.findings import sweep as findings_sweep
 from app.plans import service as plans
@@ -31,6 +28,10 @@ from runners.contract import Registry, SitePolicy
 
 log = structlog.get_logger()
 SWEEP_SECONDS = 1.0
+STUCK_SECONDS = 8.0
+"""How long one look of the clock, the sweeper or the watch may take before health turns red."""
+LONG_SECONDS = 600.0
+"""The same for what works through all plans and services."""
 FLUSH_SECONDS = 1.0
 KIT_SECONDS = 60.0
 """How often the emergency kits are made again where something changed."""
@@ -65,12 +66,10 @@ class Worker:
             database, EvidenceStore(settings.evidence_dir), self.hosts, self.boot.owner, scratch, lambda: policy
         )
         self.engine = Engine(settings, database, self.performer, self.boot)
-        self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
-        self._scheduler = BackgroundScheduler(timezone="UTC")
+        self._rounds = self._all_rounds()
+        self._others = leases.Watch(settings.lease_seconds)
         self._looks = ThreadPoolExecutor(2, thread_name_prefix="guard")
         self._looking: set[str] = set()
-        self._beaten = self._ticked = self._swept = self._watched = time.monotonic()
         self._flushed: dict[str, float] = {}
         self._renewal = Renewal(settings, database)
 
@@ -80,66 +79,40 @@ class Worker:
         self.engine.start()
         self._take_over(_dead_pids(self.database))
         wakeup.register(self._dispatch_run)
-        for name, every, body in (
-            ("lease", self.settings.lease_seconds / 5, self._beat),
-            ("watch", WATCH_SECONDS, self._watch),
-            ("sweep", SWEEP_SECONDS, self._sweep),
-        ):
-            thread = threading.Thread(target=self._repeat, args=(every, body), name=name, daemon=True)
-            thread.start()
-            self._threads.append(thread)
-        self._scheduler.add_job(
-            self._tick, "interval", seconds=self.settings.tick_seconds, max_instances=1, coalesce=True
-        )
-        self._scheduler.add_job(
-            self._judge, "interval", seconds=6 * self.settings.tick_seconds, max_instances=1, coalesce=True
-        )
-        self._scheduler.add_job(self._kits, "interval", seconds=KIT_SECONDS, max_instances=1, coalesce=True)
-        self._scheduler.start()
+        self._rounds.start()
+
+    def _all_rounds(self) -> Rounds:
+        """By the time that passes, not by the wall clock: set back ten minutes, a scheduler would stand still so long.
+
+        Judge and kits work through all there is: how long that may take nobody knows, and nothing waits for it.
+        """
+        made, lease, tick = Rounds(), self.settings.lease_seconds, self.settings.tick_seconds
+        made.add("lease", lease / 5, self._beat, late=lease, stuck=lease)
+        made.add("watch", WATCH_SECONDS, self._watch, late=10.0, stuck=STUCK_SECONDS)
+        made.add("sweeper", SWEEP_SECONDS, self._sweep, late=10.0, stuck=STUCK_SECONDS)
+        made.add("clock", tick, self._tick, late=max(5.0, 3 * tick), stuck=STUCK_SECONDS)
+        made.add("judge", 6 * tick, self._judge, late=max(LONG_SECONDS, 18 * tick), stuck=LONG_SECONDS)
+        made.add("kits", KIT_SECONDS, self._kits, late=max(LONG_SECONDS, 3 * KIT_SECONDS), stuck=LONG_SECONDS)
+        return made
 
     def stop(self) -> None:
         """Stop within seconds: bodies at work are killed; their steps are taken over at the next start."""
-        self._stopping.set()
+        self._rounds.stop()
         wakeup.register(None)
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
         self._looks.shutdown(wait=False, cancel_futures=True)
         self.hosts.kill_all()
-        for thread in self._threads:
-            thread.join(timeout=2)
+        self._rounds.join(2)
         self.engine.stop()
         self.hosts.close()
         with self.database.transaction() as session:
             leases.end(session, self.boot.id, now=clock.now())
 
     def trouble(self) -> dict[str, str | None]:
-        """What is wrong with clock, sweeper and lease; None where all is well."""
-        now = time.monotonic()
-        late = {
-            "clock": (self._ticked, max(5.0, 3 * self.settings.tick_seconds)),
-            "sweeper": (self._swept, 10.0),
-            "watch": (self._watched, 10.0),
-            "lease": (self._beaten, self.settings.lease_seconds),
-        }
-        found: dict[str, str | None] = {
-            name: f"has not run for {now - last:.0f} s" if now - last > limit else None
-            for name, (last, limit) in late.items()
-        }
-        if not self._scheduler.running:
-            found["clock"] = "the scheduler thread does not run"
-        return found
-
-    def _repeat(self, every: float, body: Callable[[], None]) -> None:
-        while not self._stopping.wait(every):
-            try:
-                body()
-            except SQLAlchemyError as error:
-                log.warning("the database did not answer", thread=body.__name__, error=str(error).splitlines()[0])
-            except Exception:  # a watcher that died silently would leave an abort unheard; health turns red meanwhile
-                log.exception("a watcher failed", thread=body.__name__)
+        """What is wrong with clock, sweeper, watch and lease; None where all is well."""
+        return self._rounds.trouble()
 
     def _beat(self) -> None:
-        now = clock.now()
+        asked, now = clock.passed(), clock.now()
         lease = leases.WorkerLease(
             boot_id=self.boot.id,
             host=self.boot.host,
@@ -152,25 +125,24 @@ class Worker:
             with self.database.transaction() as session:
                 alive = leases.beat(session, lease, now=now, seconds=self.settings.lease_seconds)
         except SQLAlchemyError:
-            self._fence_myself()
+            if self.database.is_sqlite:  # a file that is full or busy hands nothing to another machine
+                self._may_act(asked)
             raise
         if not alive:
             self._live_again()
-        self._beaten = time.monotonic()
+        self._may_act(asked)
+
+    def _may_act(self, asked: float) -> None:
+        """The lease was renewed on a request made at `asked`: until then nobody can hold us for dead."""
+        self.hosts.term.extend(asked + self.settings.lease_seconds * leases.ACT_FOR)
 
     def _live_again(self) -> None:
         """Others took over what this process held: its bodies end first, only then it may take steps again."""
         log.error("was held for dead: killing what runs")
+        self.hosts.term.begin_anew()
         self.hosts.kill_all()
         with self.database.transaction() as session:
             leases.revive(session, self.boot.id, now=clock.now(), seconds=self.settings.lease_seconds)
-
-    def _fence_myself(self) -> None:
-        """A worker that others may hold for dead must not act any more; the only executor has no others."""
-        silent = time.monotonic() - self._beaten
-        if not self.database.is_sqlite and silent > self.settings.lease_seconds * 2 / 3:
-            log.error("could not renew the lease: killing what runs", seconds=round(silent, 1))
-            self.hosts.kill_all()
 
     def _watch(self) -> None:
         running = [each.work.step_run_id for each in self.performer.underway()]
@@ -180,11 +152,10 @@ class Worker:
             for step in unwanted:
                 self.hosts.kill(step)
             self._flush(running)
-        self._watched = time.monotonic()
 
     def _flush(self, running: list[str]) -> None:
         """Bring what bodies tell into their rows, each at most once a second: every flush is an event of its run."""
-        now = time.monotonic()
+        now = clock.passed()
         self._flushed = {step: at for step, at in self._flushed.items() if step in running}
         for step in running:
             if now - self._flushed.get(step, 0.0) >= FLUSH_SECONDS:
@@ -203,12 +174,20 @@ class Worker:
         for look in looks:
             self._look(look)
         self.hosts.close_runs(keep=active)
-        self._swept = time.monotonic()
 
     def _take_over(self, dead_pids: list[int]) -> None:
         now = clock.now()
         with self.database.transaction() as session:
-            boots = leases.bury(session, now=now, host=self.boot.host, me=self.boot.id, dead_pids=dead_pids)
+            boots = leases.bury(
+                session,
+                now=now,
+                host=self.boot.host,
+                me=self.boot.id,
+                watch=self._others,
+                passed=clock.passed(),
+                dead_pids=dead_pids,
+            )
+            boots = sorted({*boots, *handover.left_behind(session)})
             taken = handover.take_over(session, boots, now=now) if boots else []
         if boots:
             self.engine.abandon(boots)
@@ -252,13 +231,10 @@ class Worker:
     def _judge(self) -> None:
         """What time and the catalogue did: expired acceptances, rule findings, proof that ran out."""
         now = clock.now()
-        try:
-            with self.database.transaction() as session:
-                findings_sweep.sweep(session, now=now)
-            with self.database.transaction() as session:  # of its own: plans are held before findings are numbered
-                plans.sweep(session, now=now)
-        except SQLAlchemyError as error:
-            log.warning("the database did not answer", thread="judge", error=str(error).splitlines()[0])
+        with self.database.transaction() as session:
+            findings_sweep.sweep(session, now=now)
+        with self.database.transaction() as session:  # of its own: plans are held before findings are numbered
+            plans.sweep(session, now=now)
 
     def _kits(self) -> None:
         """What people need on paper when all this is gone."""
@@ -268,16 +244,11 @@ class Worker:
             log.warning("the emergency kits could not be made", error=str(error).splitlines()[0])
 
     def _tick(self) -> None:
-        try:
-            service.tick(self.database, self.registry, now=clock.now())
-        except SQLAlchemyError as error:
-            log.warning("the database did not answer", thread="clock", error=str(error).splitlines()[0])
-            return
-        self._ticked = time.monotonic()
+        service.tick(self.database, self.registry, now=clock.now())
 
 
 def _dead_pids(database: Database) -> list[int]:
     """Processes of this host that have a lease and are no more; our own number counts, for it was a former life's."""
     with database.transaction(write=False) as session:
-        pids = {row.pid for row in leases.living(session, now=clock.now()) if row.host == socket.gethostname()}
+        pids = {row.pid for row in leases.living(session) if row.host == socket.gethostname()}
     return [pid for pid in pids if pid == os.getpid() or not Path(f"/proc/{pid}").exists()]

@@ -35,6 +35,19 @@ class Repeat(StrEnum):
     NEVER = "never"
 
 
+class Fencing(StrEnum):
+    """What keeps a worker that woke up late from acting after another one took over its step.
+
+    Every host ends by itself before its worker's lease is over. Beyond that: `target`, the target itself holds the
+    highest fencing token and an older one is refused there; `passed on`, the token goes to a target that can refuse
+    it, and whether it does is the target's matter; `lease`, nothing more than the lease.
+    """
+
+    TARGET = "target"
+    PASSED_ON = "passed on"
+    LEASE = "lease"
+
+
 class Verdict(StrEnum):
     """Three-valued on purpose: `unknown` means that we could not look, and never means that it works."""
 
@@ -281,7 +294,7 @@ class Context(Protocol):
     policy: SitePolicy
 
     def remaining(self) -> float:
-        """Seconds until the deadline, never negative."""
+        """Seconds until the deadline, never negative; 0 once others may hold the step."""
         ...
 
     def secret(self, reference: str) -> str:
@@ -318,6 +331,8 @@ class Runner(ABC):
     """Parameters: checks the playbook and types `run`; its docstring is the page in the catalogue of runners."""
     effect: ClassVar[Effect]
     repeat: ClassVar[Repeat]
+    fencing: ClassVar[Fencing] = Fencing.LEASE
+    """What refuses an old fencing token; for a runner that changes nothing it has no meaning."""
     provides: ClassVar[tuple[Fact, ...]] = ()
     requires: ClassVar[tuple[Fact, ...]] = ()
     probe: ClassVar[bool] = False

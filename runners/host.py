@@ -36,6 +36,7 @@ from runners.host_evidence import EvidenceWrong, settle
 from runners.host_protocol import LONGEST_LINE, Call, ErrorKind, HostRequest
 from runners.processes import adopt_orphans, end_with_children
 from runners.registry import GROUP
+from runners.term import Leave
 
 _PR_SET_PDEATHSIG = 1
 _ANSWERS: dict[Call, tuple[str, type[BaseModel]]] = {
@@ -103,8 +104,11 @@ class Prints(io.TextIOBase):
 class Host:
     """Answers the requests of one parent, one at a time."""
 
-    def __init__(self, pipe: Pipe, vault: Vault, prints: Prints) -> None:
+    def __init__(self, pipe: Pipe, vault: Vault, prints: Prints, leave: Leave | None = None) -> None:
         self._pipe, self._vault, self._prints = pipe, vault, prints
+        self._leave = leave or Leave(None)
+        self.life: int | None = None
+        """The worker's life in which the present call was begun."""
         self._keeper = Keeper()
         self._runners: dict[str, Runner] = {}
 
@@ -113,10 +117,21 @@ class Host:
         identity = ""
         try:
             identity, request = _parse(line)
+            self.life = request.life
+            if not self._leave.holds(request.life):
+                raise CallFailed(ErrorKind.TERM_OVER, "the worker was held for dead: the step is not its own any more")
             self._answer(request)
         except CallFailed as failure:
             message = self._vault.known.mask_all(str(failure))
             self._pipe.say(id=identity, error={"kind": failure.kind, "message": message})
+        finally:
+            self.life = None
+
+    def watch(self) -> None:
+        """End with everything that was started, the moment that it may not act any more; for a thread of its own."""
+        while self._leave.holds(self.life):
+            self._leave.wait()
+        end_with_children()
 
     def close(self) -> None:
         """Close what was kept."""
@@ -140,7 +155,7 @@ class Host:
             shown = self._vault.known.mask_all(str(text))
             self._pipe.say(id=request.id, progress={"done": int(done), "total": int(total), "text": shown})
 
-        context = HostContext(request, self._vault, self._keeper, log, tell)
+        context = HostContext(request, self._vault, self._keeper, log, tell, self._leave)
         field, kind = _ANSWERS[request.call]
         try:
             given = getattr(runner, request.call.value)(params, context)
@@ -287,8 +302,9 @@ def main() -> None:
     _tie_to_parent()
     source, pipe, prints = _own_pipes()
     requests = Requests(source)
-    host = Host(pipe, Vault(environment()), prints)
+    host = Host(pipe, Vault(environment()), prints, Leave(int(sys.argv[2]) if len(sys.argv) > 2 else None))
     requests.start()
+    threading.Thread(target=host.watch, daemon=True).start()
     pipe.say(id="", log="ready")
     while (line := requests.next()) is not None:
         requests.busy.set()

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from runners.cleaning import plain
 from runners.host_protocol import LONGEST_LINE, HostReply, HostRequest, Progress
 from runners.processes import kill_tree
+from runners.term import Term
 
 READY_WITHIN = 20.0
 """Seconds that a new host has to report; it takes a quarter of a second on an idle machine."""
@@ -41,7 +42,8 @@ class RunnerHost:
 
     `drop_to`: when this process is root, the user that the host runs as; None keeps root (for a site whose runners
     need it). `environment`: the host's whole environment; default this one's without the application's settings.
-    `interpreter`: a Python that this user can reach and that finds `runners` and its dependencies.
+    `interpreter`: a Python that this user can reach and that finds `runners` and its dependencies. `term`: until when
+    it may act; None: for as long as it runs.
     """
 
     def __init__(
@@ -50,8 +52,9 @@ class RunnerHost:
         drop_to: str | None = "nobody",
         environment: Mapping[str, str] | None = None,
         interpreter: str = sys.executable,
+        term: Term | None = None,
     ) -> None:
-        self._interpreter = interpreter
+        self._interpreter, self._term = interpreter, term
         self._drop_to = drop_to if os.geteuid() == 0 else None
         self._environment = dict(environment) if environment is not None else inherited()
         self._process: subprocess.Popen[bytes] | None = None
@@ -145,9 +148,11 @@ class RunnerHost:
 
     def _spawn(self, errors: int) -> subprocess.Popen[bytes]:
         whom = _account(self._drop_to) if self._drop_to else None
+        shared = (self._term.descriptor,) if self._term else ()
         try:
             return subprocess.Popen(
-                [self._interpreter, "-P", "-m", "runners.host", str(os.getpid())],
+                [self._interpreter, "-P", "-m", "runners.host", str(os.getpid()), *map(str, shared)],
+                pass_fds=shared,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from runners.cleaning import Log, Secrets
 from runners.contract import SecretMissing, SitePolicy
 from runners.host_protocol import HostRequest
+from runners.term import Leave
 
 Kept = TypeVar("Kept")
 PROGRESS_EVERY = 0.1
@@ -83,7 +84,13 @@ class HostContext:
     """`runners.contract.Context` for one call."""
 
     def __init__(
-        self, request: HostRequest, vault: Vault, keeper: Keeper, log: Log, tell: Callable[[int, int, str], None]
+        self,
+        request: HostRequest,
+        vault: Vault,
+        keeper: Keeper,
+        log: Log,
+        tell: Callable[[int, int, str], None],
+        leave: Leave | None = None,
     ) -> None:
         self.effect_key: str = request.effect_key
         self.fencing_token: int = request.fencing_token
@@ -92,10 +99,17 @@ class HostContext:
         self.policy: SitePolicy = request.policy
         self._vault, self._keeper, self._log, self._tell = vault, keeper, log, tell
         self._told = 0.0
+        self._life, self._leave = request.life, leave or Leave(None)
+        # From here on it is counted by a clock that nobody sets: a body has its time whatever the wall shows.
+        self._until = time.monotonic() + (self.deadline - datetime.now(UTC)).total_seconds()
 
     def remaining(self) -> float:
-        """Seconds until the deadline, never negative."""
-        return max(0.0, (self.deadline - datetime.now(UTC)).total_seconds())
+        """Seconds until the deadline, never negative; none are left once others may hold the step."""
+        return max(0.0, self._until - time.monotonic()) if self.may_act() else 0.0
+
+    def may_act(self) -> bool:
+        """Whether the step is still this worker's."""
+        return self._leave.holds(self._life)
 
     def secret(self, reference: str) -> str:
         """Value of ``secret://NAME``."""

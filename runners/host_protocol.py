@@ -26,6 +26,7 @@ class ErrorKind(StrEnum):
     """Why a call gave no answer of the kind that was asked for."""
 
     REQUEST_INVALID = "request invalid"
+    TERM_OVER = "term over"
     RUNNER_UNKNOWN = "runner unknown"
     PARAMS_INVALID = "params invalid"
     RUNNER_RAISED = "runner raised"
@@ -45,6 +46,8 @@ class HostRequest(Frozen):
     evidence: str
     """Path of an existing empty folder."""
     policy: SitePolicy = SitePolicy()
+    life: int | None = None
+    """The worker's life in which the step was begun (`runners.term`); a host refuses it in a later one."""
 
 
 class Progress(Frozen):

@@ -63,7 +63,7 @@ class Engine:
     def __init__(self, settings: Settings, database: Database, performer: Performer, boot: Boot) -> None:
         self._settings, self._database, self._performer, self._boot = settings, database, performer, boot
         self._sites = settings.served_sites
-        self._works: dict[tuple[str, int], Work] = {}
+        self._works: dict[tuple[str, int], tuple[Work, int]] = {}
         self._holding: set[tuple[str, int]] = set()
         self._start_attempt: Callable[[str, int], Any] | None = None
 
@@ -186,17 +186,19 @@ class Engine:
         """The workflow: take the step, do it, record it; walk on as long as there is a next step for this site."""
         taken = self._begin(step_run_id, attempt)
         while taken:
-            work = self._works.pop((taken[0], taken[1]), None)
-            if work is None:
+            begun = self._works.pop((taken[0], taken[1]), None)
+            if begun is None:
                 return  # a replay after a crash: this life never wrote the intent, so the sweeper decides
+            work, life = begun
             try:
-                taken = self._finish(work, self._performer.perform(work))
+                taken = self._finish(work, self._performer.perform(work, life))
             finally:
                 self._holding.discard((work.step_run_id, work.attempt))
 
     def _begin_step(self, session: Session, step_run_id: str, attempt: int) -> list[Any] | None:
+        life = self._performer.life  # read before: whoever is held for dead from here on begins a new one
         work = steps.begin(session, step_run_id, attempt, owner=self._boot.owner, now=clock.now())
-        return self._keep(work)
+        return self._keep(work, life)
 
     def _finish_and_walk_on(self, session: Session, work: Work, performed: Performed) -> list[Any] | None:
         ready = steps.finish(
@@ -216,10 +218,10 @@ class Engine:
                     return taken
         return None
 
-    def _keep(self, work: Work | None) -> list[Any] | None:
+    def _keep(self, work: Work | None, life: int) -> list[Any] | None:
         """Remember the work in this process; the checkpoint holds only which step it is, never its parameters."""
         if work is None:
             return None
-        self._works[(work.step_run_id, work.attempt)] = work
+        self._works[(work.step_run_id, work.attempt)] = (work, life)
         self._holding.add((work.step_run_id, work.attempt))  # before the commit, so that no sweep takes it for orphaned
         return [work.step_run_id, work.attempt]

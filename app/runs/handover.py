@@ -5,6 +5,8 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
+from app.runs import locks
+from app.runs.leases import WorkerLease
 from app.runs.models import StepRun
 from app.runs.progress import advance, as_ready, look_or_ask
 from app.runs.rules import Call, StepState
@@ -27,9 +29,23 @@ def take_over(session: Session, boot_ids: Sequence[str], *, now: datetime) -> li
         for row in held.steps.values():
             if row.state is StepState.STARTED and row.boot_id in boot_ids:
                 _take_over(session, held, row, now)
+        locks.renew(session, held.run)
         advance(session, held, now=now)
         ready += [as_ready(row) for row in held.steps.values() if row.state is StepState.READY]
     return ready
+
+
+def left_behind(session: Session) -> list[str]:
+    """Boot ids of processes that ended or were held for dead, and still have a step under way.
+
+    One that was held for dead while it began a step leaves such a step: whoever buried it could not see it yet.
+    """
+    wanted = (
+        select(WorkerLease.boot_id)
+        .join(StepRun, col(StepRun.boot_id) == col(WorkerLease.boot_id))
+        .where(StepRun.state == StepState.STARTED, col(WorkerLease.ended_at).is_not(None))
+    )
+    return sorted(set(session.exec(wanted)))
 
 
 def orphans(session: Session, boot_id: str) -> list[tuple[str, int]]:
@@ -44,6 +60,7 @@ def give_up(session: Session, step_run_id: str, attempt: int, *, now: datetime) 
     if row.attempt != attempt or row.state is not StepState.STARTED:
         return []
     _take_over(session, held, row, now)
+    locks.renew(session, held.run)
     advance(session, held, now=now)
     return [as_ready(each) for each in held.steps.values() if each.state is StepState.READY]
 

@@ -4,6 +4,7 @@ import threading
 from collections import defaultdict
 
 from runners.host_client import RunnerHost
+from runners.term import Term
 
 
 class Hosts:
@@ -11,6 +12,7 @@ class Hosts:
 
     def __init__(self, runner_user: str) -> None:
         self._user = runner_user
+        self.term = Term()
         self._idle: dict[str, list[RunnerHost]] = defaultdict(list)
         self._busy: dict[str, RunnerHost] = {}
         self._lock = threading.Lock()
@@ -22,7 +24,7 @@ class Hosts:
             host = next((each for each in waiting if each.alive), None)
             if host is not None:
                 waiting.remove(host)
-        host = host or RunnerHost(drop_to=self._user).start()
+        host = host or RunnerHost(drop_to=self._user, term=self.term).start()
         with self._lock:
             self._busy[step_run_id] = host
         return host

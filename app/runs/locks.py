@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
@@ -27,12 +28,33 @@ def take(session: Session, run: Run, *, now: datetime) -> None:
             raise _busy(session, row)
     for row in rows:
         if row.run_id is None:
-            row.token += 1
             row.run_id, row.since = run.id, now
-            session.add(row)
+    _give_token(session, run, rows)
+
+
+def renew(session: Session, run: Run) -> None:
+    """A higher token for the locks that `run` holds: what acts under the former one is refused from now on.
+
+    For a step that is taken over: its former worker may only be asleep, and the lock stays with the same run.
+    """
+    if run.lock_keys and still_held(session, run):
+        _give_token(session, run, [_row(session, key) for key in sorted(set(run.lock_keys))])
+
+
+def _give_token(session: Session, run: Run, rows: Sequence[EnvironmentLock]) -> None:
+    """One new token for all locks of a run, higher than any before: a target need not know by which lock it is held."""
+    token = 1 + highest(session)
+    for row in rows:
+        row.token = token
+        session.add(row)
     run.tokens = {row.key: row.token for row in rows}
     session.add(run)
     session.flush()
+
+
+def highest(session: Session) -> int:
+    """The highest token that any lock was given."""
+    return session.exec(select(func.max(EnvironmentLock.token))).one() or 0
 
 
 def _busy(session: Session, row: EnvironmentLock) -> EnvironmentBusy:

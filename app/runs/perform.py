@@ -38,6 +38,8 @@ class Underway:
     """A body at work, as the watchers see it."""
 
     work: Work
+    life: int
+    """The life of this process in which the step was begun (`runners.term`)."""
     lines: list[str]
     progress: Progress | None = None
 
@@ -64,13 +66,18 @@ class Performer:
         with self._lock:
             return list(self._underway.values())
 
-    def perform(self, work: Work) -> Performed:
+    @property
+    def life(self) -> int:
+        """The present life of this process: a step that is begun now may act as long as this life lasts."""
+        return self._hosts.term.life
+
+    def perform(self, work: Work, life: int) -> Performed:
         """Carry it out. Never raises for what a runner or its host does: that is an error in the answer."""
         folder = self._scratch / work.step_run_id / str(work.attempt)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         with self._lock:
-            self._underway[work.step_run_id] = Underway(work, [])
+            self._underway[work.step_run_id] = Underway(work, life, [])
         try:
             return self._look_then_do(work, folder)
         except HostRefused as refused:
@@ -148,6 +155,7 @@ class Performer:
         return Performed(reply.outcome, self._stored(reply.outcome.evidence, folder))
 
     def _call(self, work: Work, call: Call, runner: str, params: dict[str, object], folder: Path) -> HostReply:
+        state = self._underway[work.step_run_id]
         host = self._hosts.take(work.run_id, work.step_run_id)
         request = HostRequest(
             id=f"{work.step_run_id}:{work.attempt}:{call}",
@@ -159,8 +167,8 @@ class Performer:
             deadline=work.deadline,
             evidence=str(folder),
             policy=self._policy(),
+            life=state.life,
         )
-        state = self._underway[work.step_run_id]
         try:
             return host.call(request, _keeps_progress(state), state.lines.append)
         finally:

@@ -69,7 +69,7 @@ def _guarded(database: Database, key: str, body: object, now: datetime) -> None:
 def _unserved(database: Database, now: datetime) -> list[ReadyStep]:
     """Ready steps that wait longer than a worker may need to come back, at a site where none lives."""
     with database.transaction(write=False) as session:
-        living = leases.living(session, now=now)
+        living = leases.living(session)
         ready = steps.ready_steps(session, None)
         late = {row.id for row in session.exec(select(StepRun).where(col(StepRun.ready_at) < now - PATIENCE))}
     return [each for each in ready if each.step_run_id in late and not leases.is_served(each.site, living)]

@@ -1,10 +1,14 @@
 """What the machine room looks at: does it live, can it do its work, its figures, and where to report a weakness."""
 
+import threading
+import time
+
 import pytest
 
 from app.core.db import Database
 from app.main import create_app
 from tests.flow.whole import Whole
+from tests.reliability.figures import told
 
 
 @pytest.fixture
@@ -32,19 +36,53 @@ def test_it_is_ready_when_database_clock_and_worker_are(working):
     assert set(answer.json().values()) == {"ok"}
 
 
-def test_a_dead_scheduler_makes_it_not_ready(working):
-    working.app.state.worker._scheduler.shutdown(wait=True)
-    answer = working.ask("GET", "/readyz")
-    assert (answer.status_code, answer.json()["clock"]) == (503, "the scheduler thread does not run")
-    assert answer.json()["database"] == "ok"
-    assert working.ask("GET", "/healthz").status_code == 200
+def wrong_within(working, name, seconds=10.0):
+    """What `/readyz` says is wrong with this part, and how long it took to say so."""
+    begun = time.monotonic()
+    while True:
+        answer = working.ask("GET", "/readyz")
+        found, took = answer.json()[name], time.monotonic() - begun
+        if found != "ok":
+            assert (answer.status_code, answer.json()["database"]) == (503, "ok")
+            assert working.ask("GET", "/healthz").status_code == 200
+            return found, took
+        assert took < seconds, f"still ready after {took:.1f} s"
+        time.sleep(0.1)
 
 
-def test_a_clock_that_stands_still_makes_it_not_ready(working):
-    working.app.state.worker._scheduler.pause()
-    working.app.state.worker._ticked -= 60
-    answer = working.ask("GET", "/readyz")
-    assert (answer.status_code, "has not run for" in answer.json()["clock"]) == (503, True)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("name", ["clock", "sweeper", "watch", "lease"])
+def test_a_dead_thread_makes_it_not_ready_within_ten_seconds(working, monkeypatch, name):
+    [dying] = [each for each in working.app.state.worker._rounds._rounds if each.name == name]
+
+    def die():
+        raise SystemExit  # what ends a thread and is no bug that the rounds survive
+
+    monkeypatch.setattr(dying, "body", die)
+    found, took = wrong_within(working, name)
+    assert found == f"the {name} thread does not run"
+    if name == "clock":
+        told("dead scheduler thread: /readyz red", f"after {took:.1f} s, of which up to 1 s until it died")
+
+
+def test_a_look_of_the_clock_that_hangs_makes_it_not_ready_within_ten_seconds(working, monkeypatch):
+    go = threading.Event()
+    [clock] = [each for each in working.app.state.worker._rounds._rounds if each.name == "clock"]
+    clock.late = 30.0  # as where it looks every ten seconds, which is how an installation comes
+    monkeypatch.setattr("app.worker.service.tick", lambda *_, **__: go.wait(60))
+    found, took = wrong_within(working, "clock", 15.0)
+    go.set()
+    assert found.startswith("has been busy for")
+    told("scheduler whose look hangs: /readyz red", f"after {took:.1f} s")
+
+
+def test_a_clock_whose_looks_all_fail_makes_it_not_ready(working, monkeypatch):
+    def fail(*_, **__):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("app.worker.service.tick", fail)
+    found, _ = wrong_within(working, "clock", 15.0)
+    assert found.startswith("has not run for")
 
 
 def test_a_database_that_is_gone_makes_it_not_ready_and_the_api_says_try_again(template, tmp_path):
