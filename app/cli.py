@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 it did not succeed, 2 wrong usage, 3 could not look, 4 not
 
 import json
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from app.access import service as access
+from app.access.rules import SYSTEM
 from app.core import clock, migrations
+from app.core.backup.shape import BackupRefused
 from app.core.db import Database
 from app.core.errors import Problem
 from app.core.settings import Settings
@@ -166,6 +169,51 @@ def kit(
     raise typer.Exit(0 if written and all(each.whole for each in written) else 3)
 
 
+@app.command("backup")
+def back_up(
+    file: Annotated[Path, typer.Argument(help="The file to write; never written over.")], as_json: AsJson = False
+) -> None:
+    """Back up Wissel itself while it works: database and evidence in one file. Exit 1: evidence was missing."""
+    from app import keeping, telling  # every domain's tables are only loaded where they are copied
+
+    with telling.progress() as told:
+        made = keeping.backup(_settings(), file, told=told)
+    if as_json:
+        _show(made.as_json(), as_json)
+    else:
+        telling.backed_up(out, made)
+    raise typer.Exit(0 if made.whole else 1)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `wissel backup` wrote.")],
+    sha256: Annotated[str | None, typer.Option(help="Its SHA-256, as was told when it was made.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Restore into a fresh data folder and an empty database, and say what was running and what to check."""
+    from app import keeping, telling
+
+    with telling.progress() as told:
+        found = keeping.restore(_settings(), file, expected=sha256, told=told)
+    if as_json:
+        _show(found.as_json(), as_json)
+    else:
+        telling.restored(out, found)
+
+
+@admin.command()
+def link(
+    person: Annotated[str, typer.Argument(help="E-mail address, reference or id.")], as_json: AsJson = False
+) -> None:
+    """Print a one-time sign-in link for somebody who is known already (30 minutes, works once)."""
+    settings = _settings()
+    with Database(settings.url).transaction() as session:
+        found = access.find_person(session, person)
+        token, expires = access.make_link(session, found, actor=SYSTEM, now=clock.now())
+    _tell_link(settings, found.ref, token, expires, as_json)
+
+
 @admin.command()
 def bootstrap(
     name: Annotated[str, typer.Option(help="Name of the first administrator.")] = "Administrator",
@@ -179,8 +227,12 @@ def bootstrap(
     migrations.upgrade(database)
     with database.transaction() as session:
         person, token, expires = access.bootstrap(session, name=name, email=email, now=clock.now())
+    _tell_link(settings, person.ref, token, expires, as_json)
+
+
+def _tell_link(settings: Settings, person: str, token: str, expires: datetime, as_json: bool) -> None:
     base = (settings.base_url or f"http://{settings.host}:{settings.port}").rstrip("/")
-    told = {"person": person.ref, "token": token, "url": f"{base}/sign-in?token={token}"}
+    told = {"person": person, "token": token, "url": f"{base}/sign-in?token={token}"}
     if as_json:
         _show(told | {"expiresAt": expires.isoformat()}, as_json)
     else:
@@ -260,6 +312,6 @@ def main() -> None:
     except ApiRefused as refused:
         _complain(refused)
         sys.exit(refused.exit_code)
-    except (Problem, registry.RunnerRefused) as problem:
+    except (Problem, BackupRefused, registry.RunnerRefused) as problem:
         _complain(problem)
         sys.exit(1)

@@ -7,6 +7,7 @@ import app.catalog.models
 import app.core.audit
 import app.core.columns
 import app.core.idempotency
+import app.core.incarnation
 import app.drills.models
 import app.findings.models
 import app.plans.models

@@ -18,7 +18,7 @@ DOMAINS = (
     "exercises",
     "reports",
 )
-TOP = {"main", "worker", "cli", "lab", "tables", "serve", "remote"}
+TOP = {"main", "worker", "cli", "lab", "tables", "serve", "remote", "keeping", "telling"}
 USES_RUNNERS = {"playbooks", "drills", "runs"} | TOP
 IMPURE = {"sqlmodel", "sqlalchemy", "fastapi", "httpx", "os", "logging", "structlog", "subprocess", "socket"}
 LAYERS = {"rules": 0, "models": 1, "service": 2, "engine": 2, "api": 3, "pages": 3}

@@ -252,6 +252,8 @@ class EnvironmentPair(CatalogRow, table=True):
     home_side: SideRole = word(SideRole, default=SideRole.PRIMARY)
     """The side that serves now; each change is a `HomeSideChange`."""
     home_since: datetime = Field(default_factory=clock.now, sa_type=UtcTime, nullable=False)
+    home_unseen_since: datetime | None = moment(optional=True)
+    """Since a restore nobody looked whether the home side is home; None where it is known."""
 
 
 class HomeSideChange(SQLModel, table=True):

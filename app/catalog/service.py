@@ -43,6 +43,8 @@ def set_home_side(session: Session, pair_id: str, side: SideRole | str, *, at: d
     if pair is None:
         raise not_found("environment pair", pair_id)
     before, pair_side = pair.home_side, SideRole(side)
+    pair.home_unseen_since = None
+    session.add(pair)
     if before is pair_side:
         return
     pair.home_side, pair.home_since = pair_side, at
@@ -50,6 +52,21 @@ def set_home_side(session: Session, pair_id: str, side: SideRole | str, *, at: d
     session.add_all([pair, HomeSideChange(pair_id=pair.id, side=pair_side, at=at, run_id=run_id)])
     detail = {"before": before.value, "after": pair_side.value, "run": run_id}
     audit.record(session, SYSTEM.ref, "environment_pair.home-moved", "environment_pair", pair.id, **detail)
+
+
+def home_seen(session: Session, pair_id: str, side: SideRole | str) -> None:
+    """A check saw the service work from the side that is held for home: what a restore put in doubt is known again."""
+    pair = session.get(EnvironmentPair, pair_id)
+    if pair is not None and pair.home_unseen_since is not None and pair.home_side is SideRole(side):
+        pair.home_unseen_since = None
+        session.add(pair)
+
+
+def doubt_homes(session: Session, *, now: datetime) -> None:
+    """After a restore: whichever side served may have changed, and nobody looked since."""
+    for pair in session.exec(select(EnvironmentPair)):
+        pair.home_unseen_since = now
+        session.add(pair)
 
 
 def home_history(session: Session, pair_id: str) -> list[HomeSideChange]:

@@ -3,11 +3,13 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 _CHUNK = 1024 * 1024
+_HALF = "half-"
+"""Beginning of the name of a file that is still being written."""
 
 
 @dataclass(frozen=True)
@@ -32,25 +34,46 @@ class EvidenceStore:
 
     def put(self, source: Path) -> Stored:
         """Copy a file into the store; file and folder are on disk (fsync) when this returns."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with source.open("rb") as reader:
+            return self.put_stream(iter(lambda: reader.read(_CHUNK), b""))
+
+    def put_stream(self, chunks: Iterable[bytes], *, expected: str | None = None) -> Stored:
+        """Keep these bytes, whole or not at all, as `put` does. Raises ValueError where they are not `expected`."""
+        _make_folder(self.folder)
         digest, size = hashlib.sha256(), 0
-        with source.open("rb") as reader, tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as writer:
+        with tempfile.NamedTemporaryFile(dir=self.folder, prefix=_HALF, delete=False) as writer:
             try:
-                while chunk := reader.read(_CHUNK):
+                for chunk in chunks:
                     digest.update(chunk)
                     writer.write(chunk)
                     size += len(chunk)
                 writer.flush()
                 os.fsync(writer.fileno())
                 target = self.path(digest.hexdigest())
-                target.parent.mkdir(exist_ok=True)
+                if expected not in (None, target.name):
+                    raise ValueError(f"the content is not that of {expected}")
+                _make_folder(target.parent)
                 Path(writer.name).replace(target)
             except BaseException:
                 Path(writer.name).unlink(missing_ok=True)
                 raise
-        for folder in (target.parent, self.folder):
-            _sync_folder(folder)
-        return Stored(digest.hexdigest(), size)
+        sync_folder(target.parent)
+        return Stored(target.name, size)
+
+    def holds(self, sha256: str) -> bool:
+        """Whether the content is there and is still what its name says."""
+        try:
+            digest = hashlib.sha256()
+            for chunk in self.read(sha256):
+                digest.update(chunk)
+        except (OSError, ValueError):
+            return False
+        return digest.hexdigest() == sha256
+
+    def sweep(self) -> None:
+        """Take away what a killed process left half-written; nothing ever refers to it."""
+        for half in self.folder.glob(f"{_HALF}*"):
+            half.unlink(missing_ok=True)
 
     def read(self, sha256: str) -> Iterator[bytes]:
         """The content in chunks. Raises FileNotFoundError where it is not in the store."""
@@ -59,7 +82,15 @@ class EvidenceStore:
                 yield chunk
 
 
-def _sync_folder(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
+    """A folder that is durable itself, so that what is synced in it later can be found again."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

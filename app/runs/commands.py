@@ -85,7 +85,7 @@ def resume(session: Session, run_id: str, *, actor: Actor, reason: str, now: dat
     held = hold(session, run_id)
     require(held, Command.RESUME)
     run = held.run
-    if run.aborting:
+    if run.aborting and run.paused is not Pause.RESTORED:
         run.aborting, run.abort_reason = False, {}
         for row in held.steps.values():
             _forget_stop(held, row)

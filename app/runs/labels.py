@@ -47,6 +47,7 @@ EVENTS: Mapping[str, Message] = {
     "run.planned": say("The run was planned"),
     "run.started": say("The run started"),
     "run.paused": say("The run was paused"),
+    "run.restored": say("The run came out of a backup"),
     "run.undoing": say("Undoing begins"),
     "run.aborting": say("Aborting begins"),
     "run.configuration-changed": say("The configuration changed, so approvals count no more"),

@@ -49,6 +49,42 @@ APPROVAL_ENDED = words(
     "The approval of this run was revoked or has run out. Approve it again, or undo.",
 )
 
+INTENT_WITHOUT_OUTCOME = words(
+    "Deze stap was begonnen en heeft geen uitkomst. Kijk of het gevolg er is.",
+    "This step had begun and has no outcome. Look whether its effect is there.",
+)
+MAY_HAVE_BEEN_DONE = words(
+    "Deze stap was nog niet begonnen, maar kan na de back-up zijn gedaan. Kijk of het gevolg er is.",
+    "This step had not begun, but may have been done after the backup. Look whether its effect is there.",
+)
+ONLY_A_PERSON_CAN_SAY = words(
+    "Deze stap kan na de back-up al zijn gedaan, en Wissel kan dat niet zien. Kijk zelf. Is het gevolg er: ga door na "
+    "de fout. Is het er niet: probeer opnieuw.",
+    "This step may have been done after the backup, and Wissel can't see it. Look yourself. If its effect is there, go "
+    "on after the failure. If it is not, try again.",
+)
+HELD_LOCK = words(
+    "Deze run hield dit slot en krijgt een nieuw, hoger nummer. Stop wat nog van de oude installatie draait.",
+    "This run held this lock and is given a new, higher token. Stop what still runs of the old installation.",
+)
+STILL_TO_CLEAN = words("Dit moest nog worden opgeruimd. Kijk of dat is gedaan.", "This was still to be cleaned up.")
+
+
+def believed_home(pair: str, side: str) -> Words:
+    """Which side the backup believed to serve; that is no more than a belief."""
+    return words(
+        f"De back-up zegt dat {pair} vanaf de kant '{side}' werkt. Sinds het terugzetten is niet gekeken. Kijk welke "
+        "kant nu schrijfbaar is, en dat het er maar een is.",
+        f"The backup says that {pair} works from the side '{side}'. Nobody looked since the restore. Look which side "
+        "is writable now, and that it is only one.",
+    )
+
+
+NO_SPACE = words(
+    "Er is een mens nodig: de schijf van Wissel is vol. Maak ruimte vrij en hervat; afbreken kan altijd.",
+    "Needs a person: no space. The disk of Wissel is full. Free some space and resume; aborting is always possible.",
+)
+
 
 def unusable(problem: Problem) -> Words:
     """Why a configuration can't be used any more."""

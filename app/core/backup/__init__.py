@@ -1,0 +1,1 @@
+"""Backup of Wissel itself in one file, and its restore: rows, evidence, and the hash of every part."""
