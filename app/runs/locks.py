@@ -7,6 +7,7 @@ from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
+from app.core import incarnation
 from app.core.db import locked
 from app.core.errors import Conflict, not_found
 from app.core.listing import ListQuery, paged
@@ -43,7 +44,7 @@ def renew(session: Session, run: Run) -> None:
 
 def _give_token(session: Session, run: Run, rows: Sequence[EnvironmentLock]) -> None:
     """One new token for all locks of a run, higher than any before: a target need not know by which lock it is held."""
-    token = 1 + highest(session)
+    token = 1 + max(highest(session), incarnation.token_floor(session))
     for row in rows:
         row.token = token
         session.add(row)
