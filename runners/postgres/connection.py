@@ -1,5 +1,6 @@
 """Reaches a PostgreSQL node over the network: kept connections, and what its port says when it cannot be reached."""
 
+import errno
 import socket
 from contextlib import suppress
 from enum import StrEnum
@@ -62,14 +63,14 @@ def conninfo(node: Node, context: Context) -> str:
         raise NotReached(Text(nl=nl, en=en), down=False) from None
 
 
-def port(node: Node, context: Context) -> tuple[Port, str]:
-    """Try each address in the node's dsn without logging in; returns what was seen and where.
+def port(node: Node, context: Context, seconds: float = CONNECT_SECONDS) -> tuple[Port, str]:
+    """Try each address in the node's dsn without logging in, `seconds` each; returns what was seen and where.
 
     Any address that listens wins; only if every one refuses is it *refuses*. Raises `NotReached` without a dsn.
     """
     seen: list[tuple[Port, str]] = []
     for host, number in endpoints(conninfo(node, context)):
-        seen.append((_knock(host, number, min(CONNECT_SECONDS, context.remaining())), f"{host}:{number}"))
+        seen.append((_knock(host, number, min(seconds, context.remaining())), f"{host}:{number}"))
     for kind in (Port.LISTENS, Port.UNKNOWN, Port.SILENT, Port.REFUSES):
         for found, where in seen:
             if found is kind:
@@ -84,6 +85,14 @@ def endpoints(dsn: str) -> list[tuple[str, int]]:
     ports = str(parts.get("port") or "5432").split(",")
     ports = ports * len(hosts) if len(ports) == 1 else ports
     return [(host, int(number or 5432)) for host, number in zip(hosts, ports, strict=False) if host]
+
+
+def upstream_conninfo(dsn: str, slot: str | None) -> str:
+    """`primary_conninfo` for a standby that receives from the server behind `dsn`, known there by its slot's name."""
+    parts = conninfo_to_dict(dsn)
+    parts.pop("dbname", None)
+    parts["application_name"] = slot or "wissel"
+    return make_conninfo("", **parts)
 
 
 def shown(node: Node, statement: str) -> str:
@@ -104,8 +113,9 @@ def _knock(host: str, number: int, seconds: float) -> Port:
         return Port.REFUSES
     except TimeoutError:
         return Port.SILENT
-    except OSError:
-        return Port.UNKNOWN
+    except OSError as error:
+        # Nobody answers for that host. No route at all (ENETUNREACH) is our own trouble, and says nothing of the other.
+        return Port.SILENT if error.errno == errno.EHOSTUNREACH else Port.UNKNOWN
     return Port.LISTENS
 
 

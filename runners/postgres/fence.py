@@ -14,6 +14,7 @@ from runners.contract import (
     Fact,
     Frozen,
     Measurement,
+    Node,
     Observation,
     Outcome,
     Preview,
@@ -46,6 +47,8 @@ class FenceParams(Frozen):
 
     pair: EnvironmentPair
     node: Side
+    returned: bool = False
+    """The side was lost and came back: that it is stopped already is well then, and it only gets the fence."""
 
 
 class Fence(Runner):
@@ -85,6 +88,8 @@ class Fence(Runner):
         node = params.pair.node(params.node)
         try:
             place = folder(node)
+            if params.returned and (outcome := _sealed(node, place, context)) is not None:
+                return outcome
             link = connection(node, context)
             if link.execute("select pg_is_in_recovery()").fetchone() == (True,):
                 nl, en = (
@@ -93,8 +98,10 @@ class Fence(Runner):
                 )
                 return failed(nl, en)
             streams = _streams(link)
-            link.execute("checkpoint")  # what is written now need not be written while nobody is served
-            last = canary.write(link, context.effect_key)
+            last = ""
+            if not params.returned:  # of a side that came back nothing is awaited; a write might even hang there
+                link.execute("checkpoint")  # what is written now need not be written while nobody is served
+                last = canary.write(link, context.effect_key)
         except NotReached as error:
             reach = Measurement(name="primary_reachable", value=not error.down)
             return (failed if error.down else could_not_look)(error.text.nl, error.text.en, reach)
@@ -111,7 +118,8 @@ class Fence(Runner):
     def _stop(self, params: FenceParams, context: Context, place: Folder, last: str, streams: bool) -> Outcome:
         started = time.monotonic()
         # The fence stands before the stop: whoever restarts the server in between gets one that takes no writes.
-        canary.remember(place, last)
+        if last:
+            canary.remember(place, last)
         place.write(SIGNAL, "")
         context.forget(f"postgres:{params.pair.node(params.node).dsn}")
         try:
@@ -140,7 +148,7 @@ class Fence(Runner):
     ) -> Outcome:
         state, final = control["Database cluster state"], control["Latest checkpoint location"]
         figures = [
-            Measurement(name="canary", value=last),
+            *([Measurement(name="canary", value=last)] if last else []),
             Measurement(name="final_lsn", value=final),
             Measurement(name="stopped_ms", value=round((time.monotonic() - started) * 1000, 1), unit="ms"),
         ]
@@ -163,6 +171,18 @@ class Fence(Runner):
     def undo(self, params: FenceParams, context: Context) -> Outcome:
         """The same as `postgres.unfence`."""
         return Unfence().run(UnfenceParams(pair=params.pair, node=params.node), context)
+
+
+def _sealed(node: Node, place: Folder, context: Context) -> Outcome | None:
+    """Put the fence on a server that is stopped already; None where it runs and must be stopped first."""
+    seen = standing(node, context)
+    if seen.seen is not Seen.DONE:
+        return None
+    place.write(SIGNAL, "")
+    nl = "De database was al gestopt; na een herstart neemt zij geen wijzigingen aan."
+    en = "The database was stopped already; after a restart it takes no writes."
+    kept = tuple(each for each in seen.measurements if each.name != "restart_is_safe")
+    return passed(nl, en, *kept, effective_at=datetime.now(UTC))
 
 
 class CheckFencedParams(Frozen):

@@ -116,6 +116,14 @@ class Folder:
         (self.path / name).unlink(missing_ok=True)
         self._sync()
 
+    def set_automatically(self, settings: dict[str, str]) -> None:
+        """Put settings into postgresql.auto.conf in the place of what it says of them; holds from the next reload."""
+        auto = self.path / "postgresql.auto.conf"
+        old = auto.read_text(encoding="utf-8").splitlines() if auto.exists() else []
+        kept = [line for line in old if line.partition("=")[0].strip() not in settings]
+        fresh = [f"{name} = '{_quoted(value)}'" for name, value in settings.items()]
+        self.write("postgresql.auto.conf", "\n".join([*kept, *fresh]) + "\n")
+
     def has(self, name: str) -> bool:
         """Whether the file is in the data directory."""
         return (self.path / name).exists()
@@ -208,6 +216,10 @@ def _binaries(node: Node, major: str) -> Path:
             return place
     where = ", ".join(map(str, places))
     raise NoFolder(f"Geen pg_ctl gevonden in {where}.", f"No pg_ctl found in {where}.")
+
+
+def _quoted(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("'", "''")
 
 
 def _alive(pid: int) -> bool:

@@ -27,7 +27,7 @@ from runners.contract import (
     passed,
 )
 from runners.looking import SIDE_NAMES
-from runners.postgres.connection import Connection, NotReached, connection, conninfo, shown
+from runners.postgres.connection import Connection, NotReached, connection, conninfo, shown, upstream_conninfo
 from runners.postgres.divergence import Divergence, divergence
 from runners.postgres.folder import MARGIN, POLL, RECORD, SIGNAL, Folder, NoFolder, ProgramFailed, folder
 
@@ -65,6 +65,7 @@ class Follow(Runner):
     Params = FollowParams
     effect = Effect.CHANGES
     repeat = Repeat.OBSERVABLE
+    rejoins = True
 
     def preview(self, params: FollowParams, context: Context) -> Preview:
         """Slot, rewind, configuration, start."""
@@ -234,21 +235,10 @@ def _configure(place: Folder, params: FollowParams, context: Context, upstream: 
     node = params.pair.node(params.node)
     if node.slot is not None and not _slot(upstream, node.slot):
         upstream.execute("select pg_create_physical_replication_slot(%s, true)", [node.slot])
-    parts = conninfo_to_dict(conninfo(params.pair.node(params.upstream), context))
-    parts.pop("dbname", None)
-    parts["application_name"] = node.slot or "wissel"
-    settings = {"primary_conninfo": make_conninfo("", **parts), "primary_slot_name": node.slot or ""}
-    auto = place.path / "postgresql.auto.conf"
-    old = auto.read_text(encoding="utf-8").splitlines() if auto.exists() else []
-    kept = [line for line in old if line.partition("=")[0].strip() not in settings]
-    fresh = [f"{name} = '{_quoted(value)}'" for name, value in settings.items()]
-    place.write("postgresql.auto.conf", "\n".join([*kept, *fresh]) + "\n")
+    above = upstream_conninfo(conninfo(params.pair.node(params.upstream), context), node.slot)
+    place.set_automatically({"primary_conninfo": above, "primary_slot_name": node.slot or ""})
     place.write(SIGNAL, "")
     place.remove(RECORD)
-
-
-def _quoted(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("'", "''")
 
 
 def _slot(link: Connection, name: str) -> bool:

@@ -34,6 +34,10 @@ def _lsn(value: str) -> str:
     return value
 
 
+Lsn = Annotated[str, AfterValidator(_lsn)]
+"""A place in the log, as PostgreSQL writes it."""
+
+
 class ReplicationLagParams(Frozen):
     """Measures how far the standby is behind: in bytes, and in seconds by waiting for what was just written.
 
@@ -182,7 +186,7 @@ class CaughtUpParams(Frozen):
 
     pair: EnvironmentPair
     node: Side
-    lsn: Annotated[str, AfterValidator(_lsn)]
+    lsn: Lsn
     within: timedelta | None = Field(default=None, ge=timedelta(0))
     """Longest wait; default: until the step's time-out."""
 

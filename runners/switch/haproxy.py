@@ -1,10 +1,8 @@
 """Moves users to one side by HAProxy's runtime socket, without a reload."""
 
 import re
-import socket
 import time
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from runners.contract import (
     Context,
@@ -25,17 +23,9 @@ from runners.contract import (
     passed,
 )
 from runners.looking import SIDE_NAMES
+from runners.switch.haproxy_socket import MAINTENANCE, MARGIN, OUT, RUNNING, NoAnswer, ask, servers
 
-MARGIN = 0.3
 POLL = 0.002
-ANSWER = 3.0
-"""Longest wait for one answer of the socket, in seconds."""
-LARGEST = 1_000_000
-RUNNING = "2"
-"""srv_op_state of a server that takes traffic (HAProxy management guide, show servers state)."""
-MAINTENANCE = 0x01
-OUT = 0x01 | 0x02 | 0x08 | 0x10 | 0x20
-"""Bits of srv_admin_state that keep users away; 0x04 only says that the configuration began with `disabled`."""
 _NAME = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
@@ -52,15 +42,6 @@ class HaproxyParams(Frozen):
 
     pair: EnvironmentPair
     to: Side
-
-
-class NoAnswer(Exception):
-    """The runtime socket could not be asked, or refused."""
-
-
-class _Server(NamedTuple):
-    operational: str
-    administrative: int
 
 
 class Haproxy(Runner):
@@ -107,7 +88,7 @@ def _move(params: HaproxyParams, to: Side, context: Context) -> Outcome:
     try:
         _look(proxy, to, context)  # both servers must be known before the first is taken out
         # One line, so that a lost connection cannot leave the old side out and the new one not yet in.
-        said = _ask(proxy, "; ".join(_commands(proxy, to)), context)
+        said = ask(proxy, "; ".join(_commands(proxy, to)), context)
         if said:  # success is silent
             raise NoAnswer(" ".join(said.split())[:200])
         seen = _look(proxy, to, context)
@@ -136,9 +117,9 @@ def _commands(proxy: Proxy, to: Side) -> tuple[str, ...]:
 def _look(proxy: Proxy, to: Side, context: Context) -> Observation:
     if not all(_NAME.fullmatch(name) for name in (proxy.backend, proxy.primary, proxy.fallback)):
         raise NoAnswer("the name of the backend or of a server holds a character that HAProxy does not allow")
-    servers = _servers(proxy, context)
+    found = servers(proxy, context)
     try:
-        new, old = servers[proxy.server(to)], servers[proxy.server(to.other)]
+        new, old = found[proxy.server(to)], found[proxy.server(to.other)]
     except KeyError as error:
         raise NoAnswer(f"backend {proxy.backend} has no server {error}") from None
     name = SIDE_NAMES[to]
@@ -151,60 +132,6 @@ def _look(proxy: Proxy, to: Side, context: Context) -> Observation:
         return Observation(seen=Seen.NOT_DONE, reason=text)
     nl, en = f"HAProxy stuurt niet alles naar {name.nl}.", f"HAProxy does not send everything to {name.en}."
     return Observation(seen=Seen.NOT_DONE, reason=Text(nl=nl, en=en))
-
-
-def _servers(proxy: Proxy, context: Context) -> dict[str, _Server]:
-    said = _ask(proxy, f"show servers state {proxy.backend}", context)
-    lines = said.split("\n")
-    header = next((line[2:].split() for line in lines if line.startswith("# ")), None)
-    if header is None:
-        raise NoAnswer(said[:200] or "an empty answer")
-    rows = [
-        dict(zip(header, line.split(), strict=False)) for line in lines if line and line[0].isdigit() and " " in line
-    ]
-    try:
-        return {row["srv_name"]: _Server(row["srv_op_state"], int(row["srv_admin_state"])) for row in rows}
-    except (KeyError, ValueError) as error:
-        raise NoAnswer(f"an answer that is not understood ({error})") from error
-
-
-def _ask(proxy: Proxy, line: str, context: Context) -> str:
-    """One command, one connection: the socket closes after its answer."""
-    until = time.monotonic() + min(ANSWER, max(0.05, context.remaining() - MARGIN))
-    try:
-        with _plug(proxy.socket, until) as plug:
-            plug.sendall(line.encode() + b"\n")
-            said = b""
-            while chunk := _receive(plug, until):
-                said += chunk
-                if len(said) > LARGEST:
-                    raise NoAnswer("an answer without end")
-    except OSError as error:
-        raise NoAnswer(str(error) or type(error).__name__) from error
-    return said.decode(errors="replace").strip()
-
-
-def _receive(plug: socket.socket, until: float) -> bytes:
-    left = until - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("no answer in time")
-    plug.settimeout(left)
-    return plug.recv(65536)
-
-
-def _plug(address: str, until: float) -> socket.socket:
-    left = max(0.05, until - time.monotonic())
-    host, mark, number = address.rpartition(":")
-    if mark and "/" not in address and number.isdigit():
-        return socket.create_connection((host.strip("[]"), int(number)), timeout=left)
-    plug = socket.socket(socket.AF_UNIX)
-    try:
-        plug.settimeout(left)
-        plug.connect(address)
-    except OSError:
-        plug.close()
-        raise
-    return plug
 
 
 def _unanswered(proxy: Proxy, error: NoAnswer) -> Text:

@@ -4,9 +4,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from runners.contract import Observation, Outcome, Runner, Side
+from runners.postgres.cut_off import CutOff
+from runners.postgres.cut_off_check import CheckCutOff
 from runners.postgres.fence import CheckFenced, Fence, Unfence
 from runners.postgres.follow import Follow
 from runners.postgres.lag import CaughtUp, ReplicationLag
+from runners.postgres.loss import AcceptedLoss, MeasureLoss
 from runners.postgres.promote import Promote
 from runners.postgres.writable import CheckWritable
 from runners.switch.haproxy import Haproxy
@@ -58,6 +61,19 @@ class Drivers:
 
     def follow(self, node: Side, upstream: Side, rewind: bool = False) -> Outcome:
         return self.run(Follow(), node=node, upstream=upstream, rewind=rewind)
+
+    def cut_off(self, node: Side, seconds: float = 20) -> Outcome:
+        return self.run(CutOff(), seconds, node=node)
+
+    def check_cut_off(self, node: Side, looks: int = 3, **more: object) -> Outcome:
+        return self.run(CheckCutOff(), node=node, looks=looks, apart=timedelta(milliseconds=100), **more)
+
+    def measure_loss(self, node: Side, until: str | None = None, seconds: float = 20) -> Outcome:
+        return self.run(MeasureLoss(), seconds, node=node, until=until)
+
+    def accepted_loss(self, node: Side, measured: Outcome, until: str) -> Outcome:
+        seen = figures(measured)
+        return self.run(AcceptedLoss(), node=node, lsn=seen["replay_lsn"], at_most_ms=seen["loss_ms"], until=until)
 
     def swap(self, old: Side, new: Side) -> list[Outcome]:
         """The steps of the playbook switch-sides, in its order."""

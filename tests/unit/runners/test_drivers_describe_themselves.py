@@ -22,17 +22,22 @@ PAIR = EnvironmentPair(
     fallback=Node(site="b", dsn="secret://b", data_directory="/data/b", slot="b"),
     proxy=Proxy(socket="/run/haproxy.sock", backend="db", primary="one", fallback="two"),
 )
+MOMENT = "2026-11-23T16:00:00+00:00"
 PARAMS: dict[str, dict[str, Any]] = {
     "check.http": {"url": "http://192.0.2.7/"},
     "check.sql": {"dsn": "secret://a", "query": "select 1"},
     "check.tcp": {"address": "192.0.2.7:80"},
     "check.tls": {"address": "192.0.2.7:443"},
     "notify.webhook": {"url": "http://192.0.2.7/", "secret": "secret://hook"},
+    "postgres.accepted-loss": {"node": "fallback", "lsn": "0/3000060", "at_most_ms": 5, "until": MOMENT},
     "postgres.caught-up": {"node": "fallback", "lsn": "0/3000060"},
+    "postgres.check-cut-off": {"node": "primary", "witness": "192.0.2.7:80"},
     "postgres.check-fenced": {"node": "primary"},
     "postgres.check-writable": {"node": "primary", "canary": "x@2026-01-01T00:00:00+00:00"},
+    "postgres.cut-off": {"node": "primary", "command": "close-the-line"},
     "postgres.fence": {"node": "primary"},
     "postgres.follow": {"node": "primary", "upstream": "fallback"},
+    "postgres.measure-loss": {"node": "fallback", "until": MOMENT},
     "postgres.promote": {"node": "fallback"},
     "postgres.replication-lag": {"from": "primary", "to": "fallback", "at_most": "PT5S"},
     "postgres.unfence": {"node": "primary"},
@@ -75,6 +80,7 @@ def test_only_looking_drivers_are_probes_and_only_acting_ones_change() -> None:
     kinds = {each.name: each.load() for each in OURS}
     changing = {name for name, kind in kinds.items() if kind.effect is Effect.CHANGES}
     assert changing == {
+        "postgres.cut-off",
         "postgres.fence",
         "postgres.unfence",
         "postgres.promote",
@@ -84,6 +90,7 @@ def test_only_looking_drivers_are_probes_and_only_acting_ones_change() -> None:
         "switch.http",
     }
     assert {name for name, kind in kinds.items() if kind.probe} == {
+        "postgres.check-cut-off",
         "postgres.check-fenced",
         "postgres.check-writable",
         "check.http",
@@ -95,8 +102,10 @@ def test_promotion_requires_the_other_side_fenced_and_this_side_caught_up() -> N
     kinds = {each.name: each.load() for each in OURS}
     required = [(fact.kind, fact.node, fact.opposite) for fact in kinds["postgres.promote"].requires]
     assert required == [("fenced", "node", True), ("caught-up", "node", False)]
-    assert [fact.kind for fact in kinds["postgres.check-fenced"].provides] == ["fenced"]
-    assert [fact.kind for fact in kinds["postgres.caught-up"].provides] == ["caught-up"]
+    for name in ("postgres.check-fenced", "postgres.check-cut-off"):
+        assert [fact.kind for fact in kinds[name].provides] == ["fenced"]
+    for name in ("postgres.caught-up", "postgres.accepted-loss"):
+        assert [fact.kind for fact in kinds[name].provides] == ["caught-up"]
 
 
 def test_a_step_runs_at_the_site_of_the_node_it_names() -> None:
@@ -104,6 +113,8 @@ def test_a_step_runs_at_the_site_of_the_node_it_names() -> None:
     fence, lag = kinds["postgres.fence"], kinds["postgres.replication-lag"]
     assert fence().site(_params(fence)) == "a"
     assert lag().site(_params(lag)) == "b"
+    for name in ("postgres.cut-off", "postgres.check-cut-off"):
+        assert kinds[name]().site(_params(kinds[name])) == "b"  # the lost side cannot be asked for anything
 
 
 @pytest.mark.parametrize("lsn", ["", "0/", "x/1", "0/300006000000", "0/1; select 1", "0-1"])
