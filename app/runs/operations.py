@@ -19,7 +19,7 @@ from app.core.errors import FieldError, InvalidInput, NotFound
 from app.core.evidence import EvidenceStore
 from app.core.idempotency import OnceDep
 from app.core.messages import say
-from app.runs import answers, commands, service, shown
+from app.runs import answers, commands, planning, service, shown
 from app.runs.models import EvidenceFile, Run
 from app.runs.record import Observation
 from app.runs.shapes import (
@@ -54,6 +54,12 @@ def _do(
     session.flush()
     show_etag(response, held.run)
     return shown.whole(session, held.run, now=now)
+
+
+@router.post("/{key}/starts", operation_id="startRun", status_code=201, response_model=RunOut)
+def start(session: SessionDep, actor: Operator, once: OnceDep, response: Response, key: Key) -> Any:
+    """Start a run that is planned or queued. 409 where approvals lack, or another run holds the environment."""
+    return once(lambda: _do(session, key, response, planning.start, actor=actor), response)
 
 
 @router.post("/{key}/pauses", operation_id="pauseRun", status_code=201, response_model=RunOut)
