@@ -7,8 +7,9 @@ from typing import BinaryIO
 from pydantic import Field
 
 from runners.contract import Deposit, Frozen, Outcome, could_not_look, failed
-from runners.escrow.archive import ArchiveRefused, unpack
+from runners.escrow.archive import unpack
 from runners.escrow.deposit import DepositWrong
+from runners.escrow.naming import ArchiveRefused
 from runners.scratch import throwaway
 
 MIB = 1024 * 1024

@@ -122,7 +122,7 @@ def test_a_cut_archive_is_refused(tmp_path, kind):
 def test_a_header_that_asks_for_more_than_there_is_does_not_fill_the_memory(tmp_path):
     info, _ = member("big")
     info.pax_headers = {"comment": "x" * 3_000_000}
-    assert "times" in refused(tar((info, b"x")), tmp_path).text.en
+    assert "a header of 30000" in refused(tar((info, b"x")), tmp_path).text.en
 
 
 @pytest.mark.parametrize("kind", ["", "gz", "xz", "bz2", "zip"])
