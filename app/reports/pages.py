@@ -1,4 +1,4 @@
-"""The first page, the API's documentation and the glossary."""
+"""The first page, the emergency kits, the API's documentation and the glossary."""
 
 from collections import defaultdict
 from functools import lru_cache
@@ -19,9 +19,11 @@ from app.core.web import render
 from app.drills.models import Drill
 from app.plans.facts import Status
 from app.reports.glossary import TERMS
+from app.reports.kit import pages as kit_pages
 from app.reports.overview import overview
 
 router = APIRouter(include_in_schema=False)
+router.include_router(kit_pages.router)
 Reader = Annotated[Actor, Depends(allowed(Action.READ))]
 METHODS = ("get", "post", "put", "patch", "delete")
 

@@ -22,6 +22,7 @@ PAGES = (
     "/services/SVC-002",
     "/services/SVC-002/edit",
     "/services/SVC-002/plans",
+    "/kits",
     "/suppliers",
     "/suppliers/SUP-002",
     "/objects",

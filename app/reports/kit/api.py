@@ -1,59 +1,78 @@
-"""The kits by API: which there are, and one as a ZIP."""
+"""The emergency kits by API: how ready that of each service is, and one as a ZIP."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import Field
+from sqlmodel import col, select
 from starlette.responses import Response
 
 from app.access.guard import allowed
 from app.access.rules import Action, Actor
+from app.catalog.models import Service
 from app.core import clock
+from app.core.db import SessionDep
+from app.core.listing import ListQuery, Page, link_header, paged
 from app.core.shapes import Moment, Shape
-from app.reports.kit.keep import Kept, KitStore
+from app.reports.kit.keep import KitStore
 
 router = APIRouter(prefix="/api/v1/kits", tags=["kits"])
 Reader = Annotated[Actor, Depends(allowed(Action.READ))]
-ServiceKey = Annotated[str, Path(min_length=1, max_length=64, description="Reference of the service, SVC-004.")]
+ServiceKey = Annotated[str, Path(min_length=1, max_length=64, description="Reference of the service: SVC-004.")]
 Language = Annotated[str | None, Query(pattern="^(nl|en)$", description="nl or en; default: the installation's own.")]
 ZIP = {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
+SORTABLE = {"service": col(Service.ref), "name": col(Service.name)}
 
 
 class KitOut(Shape):
-    """A kit that lies ready."""
+    """The kit of a service as it lies ready; without `madeAt` none does yet."""
 
     service: str
     name: str
-    language: str
-    made_at: Moment
-    size: Annotated[int, Field(description="Bytes.")]
-    digest: str
-    without_instruction: Annotated[int, Field(description="Automated steps that nobody wrote down by hand.")]
-    no_pdf_because: Annotated[str, Field(description="Empty where the PDF is in it.")]
+    made_at: Moment | None = None
+    size: Annotated[int | None, Field(description="Bytes.")] = None
+    digest: str | None = None
+    without_instruction: Annotated[
+        int | None, Field(description="Automated steps for which nobody wrote how to do them by hand.")
+    ] = None
+    no_pdf_because: Annotated[str | None, Field(description="Empty where the PDF is in it.")] = None
 
 
-def kit_out(kept: Kept) -> KitOut:
-    """A kept kit as the API shows it."""
-    told = kept.manifest
+def kit_out(service: Service, store: KitStore) -> KitOut:
+    """The kit of a service as the API shows it."""
+    kept = store.kept(service.ref)
+    if kept is None:
+        return KitOut(service=service.ref, name=service.name)
     return KitOut(
-        service=told["service"],
-        name=told["name"],
-        language=told["language"],
+        service=service.ref,
+        name=service.name,
         made_at=kept.made_at,
         size=kept.size,
-        digest=told["digest"],
-        without_instruction=told["withoutInstruction"],
-        no_pdf_because=told["noPdfBecause"],
+        digest=kept.manifest["digest"],
+        without_instruction=kept.manifest["withoutInstruction"],
+        no_pdf_because=kept.manifest["noPdfBecause"],
     )
 
 
-@router.get("")
-def list_kits(request: Request, _actor: Reader) -> list[KitOut]:
-    """Every kit that lies ready in the data folder; each is made again after a change."""
-    return [kit_out(each) for each in KitStore(request.app.state.settings).all_kept()]
+@router.get("", operation_id="listKits", summary="List emergency kits")
+def list_kits(
+    request: Request, response: Response, session: SessionDep, _actor: Reader, query: Annotated[ListQuery, Depends()]
+) -> Page[KitOut]:
+    """Each service with the kit that lies ready for it in the data folder."""
+    wanted = select(Service).where(col(Service.archived_at).is_(None))
+    searched = [col(Service.ref), col(Service.name)]
+    rows, total = paged(
+        session, wanted, query, sortable=SORTABLE, searched=searched, default="service", tie=col(Service.id)
+    )
+    link_header(request, response, query, total)
+    store = KitStore(request.app.state.settings)
+    items = [kit_out(row, store) for row in rows]
+    return Page(items=items, total=total, page=query.page, page_size=query.page_size)
 
 
-@router.get("/{service}", response_class=Response, responses={200: ZIP})
+@router.get(
+    "/{service}", operation_id="getKit", summary="Get an emergency kit", response_class=Response, responses={200: ZIP}
+)
 def get_kit(request: Request, _actor: Reader, service: ServiceKey, language: Language = None) -> Response:
     """The kit of a service as it must be now, as a ZIP: made anew where anything in it changed."""
     return as_file(request, service, language)

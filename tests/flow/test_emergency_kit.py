@@ -1,0 +1,181 @@
+"""The emergency kit: whole on paper, checkable, made again after each change, and there when Wissel is not."""
+
+import hashlib
+import io
+import json
+import os
+import re
+import zipfile
+import zlib
+from pathlib import Path
+
+import pytest
+
+from app.catalog import service as catalog
+from app.catalog.models import Service
+from app.core import clock
+from app.reports.kit import print as printing
+from app.reports.kit.contents import gather
+from app.reports.kit.keep import KitStore, Renewal
+from tests.flow import example
+from tests.flow.whole import Template, Whole
+from tests.flow.wissel_command import wissel
+
+PERMITS = "SVC-004"
+"""A service of the example organisation with two sides, three plans and six drills."""
+
+
+@pytest.fixture(scope="module")
+def filled(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """The example organisation."""
+    made = template.copy(tmp_path_factory.mktemp("kits"))
+    example.enter(made)
+    return made
+
+
+@pytest.fixture
+def without_pango(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine on which weasyprint finds no Pango: kits are quick to make."""
+    (tmp_path / "weasyprint").mkdir()
+    (tmp_path / "weasyprint" / "__init__.py").write_text("raise OSError('cannot load library libpango-1.0-0')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+def files_of(packed: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(packed)) as parcel:
+        return {name: parcel.read(name) for name in parcel.namelist()}
+
+
+def unpacked(pdf: bytes) -> bytes:
+    """The streams of a PDF, those that are compressed unpacked."""
+    found = b""
+    for piece in re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL):
+        try:
+            found += zlib.decompressobj().decompress(piece)
+        except zlib.error:
+            found += piece
+    return found
+
+
+def by_api(whole: Whole, service: str, language: str = "en") -> dict[str, bytes]:
+    answer = whole.call("GET", f"/kits/{service}?language={language}", by="viewer")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/zip"
+    return files_of(answer.content)
+
+
+def page(files: dict[str, bytes]) -> str:
+    return next(content.decode() for name, content in files.items() if name.endswith(".html"))
+
+
+def test_a_kit_has_the_page_a_pdf_the_playbooks_and_the_hash_of_each(filled: Whole) -> None:
+    files = by_api(filled, PERMITS)
+    told = json.loads(files["manifest.json"])
+    if told["noPdfBecause"]:
+        text = f"not run: {told['noPdfBecause']}"
+        pytest.fail(text) if os.environ.get("CI") == "true" else pytest.skip(text)
+    assert files["emergency-kit.pdf"].startswith(b"%PDF-")
+    assert b"pdfuaid:part" in unpacked(files["emergency-kit.pdf"])  # it calls itself PDF/UA
+    sums = dict(line.split("  ")[::-1] for line in files["SHA256SUMS"].decode().splitlines())
+    assert sums == {name: hashlib.sha256(text).hexdigest() for name, text in files.items() if name != "SHA256SUMS"}
+    assert any(name.startswith("playbooks/") for name in files)
+
+
+@pytest.mark.usefixtures("without_pango")
+class TestWithoutPdf:
+    def test_it_says_why_there_is_no_pdf_and_what_to_install(self, whole: Whole) -> None:
+        files = by_api(whole, whole.service()["ref"])
+        assert "libpangoft2" in json.loads(files["manifest.json"])["noPdfBecause"]
+        assert "emergency-kit.pdf" not in files
+        assert "There is no PDF in this kit" in files["README.txt"].decode()
+
+    def test_each_step_of_the_playbooks_stands_in_it_with_its_instruction_by_hand(self, filled: Whole) -> None:
+        text = page(by_api(filled, PERMITS))
+        for instruction in ("pg_ctl stop -m fast", "select pg_promote()", "pg_last_wal_replay_lsn()"):
+            assert instruction in text, instruction
+        assert "Point of no return." in text
+        assert "Nobody wrote how to do this step by hand" not in text
+
+    def test_a_dutch_reader_gets_it_in_dutch(self, filled: Whole) -> None:
+        files = by_api(filled, PERMITS, "nl")
+        assert "LEESMIJ.txt" in files
+        assert '<html lang="nl">' in page(files)
+        assert "Wie u belt" in page(files)
+
+    def test_the_page_needs_nothing_from_elsewhere(self, filled: Whole) -> None:
+        text = page(by_api(filled, PERMITS))
+        assert "<script" not in text
+        assert 'src="' not in text
+        assert "@import" not in text
+        assert "url(" not in text
+
+    def test_a_hostile_name_stays_text(self, whole: Whole) -> None:
+        made = whole.service(name="<script>alert(1)</script><img src=x>")
+        text = page(by_api(whole, made["ref"]))
+        assert "<script" not in text
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+
+    def test_a_service_without_a_plan_has_a_kit_that_says_so(self, whole: Whole) -> None:
+        assert "This service has no plan." in page(by_api(whole, whole.service()["ref"]))
+
+    def test_an_unknown_service_has_none(self, whole: Whole) -> None:
+        assert whole.refused("GET", "/kits/SVC-999", by="viewer") == (404, "not-found")
+
+    def test_what_did_not_change_is_not_made_again_and_what_changed_is(self, whole: Whole) -> None:
+        one, two = whole.service(name="One"), whole.service(name="Two")
+        renewal = Renewal(whole.settings, whole.database)
+        made = {each.manifest["service"]: each.manifest["digest"] for each in renewal.look(now=clock.now())}
+        assert set(made) == {one["ref"], two["ref"]}
+        assert renewal.look(now=clock.now()) == []
+        whole.ok("PATCH", f"/services/{one['ref']}", {"processOwner": "Fatima"})
+        after = {each.manifest["service"]: each.manifest["digest"] for each in renewal.look(now=clock.now())}
+        assert after[one["ref"]] != made[one["ref"]]
+        assert after[two["ref"]] == made[two["ref"]]
+
+    def test_the_kit_of_a_service_that_is_no_more_goes_away(self, whole: Whole) -> None:
+        made, renewal = whole.service(), Renewal(whole.settings, whole.database)
+        renewal.look(now=clock.now())
+        whole.ok("POST", f"/services/{made['ref']}/archivals", {"reason": "stopped"})
+        renewal.look(now=clock.now())
+        assert KitStore(whole.settings).all_kept() == []
+
+    def test_the_command_hands_out_the_kept_ones_when_the_database_is_gone(
+        self, whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        made = whole.service()
+        KitStore(whole.settings).renew(whole.database, now=clock.now())
+        monkeypatch.setenv("WISSEL_DATA_DIR", str(whole.settings.data_dir))
+        monkeypatch.setenv("WISSEL_DATABASE_URL", "postgresql://wissel@127.0.0.1:1/wissel?connect_timeout=2")
+        ended = wissel(monkeypatch, capsys, "kit", "--to", tmp_path / "out")
+        assert ended.code == 3
+        assert "the database does not answer" in ended.out
+        (there,) = (tmp_path / "out").iterdir()
+        assert json.loads(files_of(there.read_bytes())["manifest.json"])["service"] == made["ref"]
+
+    def test_the_command_says_so_when_no_kit_was_ever_made(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("WISSEL_DATA_DIR", str(tmp_path / "empty"))
+        monkeypatch.setenv("WISSEL_DATABASE_URL", "postgresql://wissel@127.0.0.1:1/wissel?connect_timeout=2")
+        ended = wissel(monkeypatch, capsys, "kit", "--to", tmp_path / "out")
+        assert (ended.code, "No kit lies ready" in ended.err) == (3, True)
+
+
+def test_an_automated_step_without_an_instruction_is_told_on_the_first_page(filled: Whole, tmp_path: Path) -> None:
+    with filled.database.transaction(write=False) as session:
+        kit = gather(session, catalog.find(session, Service, PERMITS), now=clock.now())
+    assert kit.gaps == []
+    part = kit.plans[0].playbooks[0]
+    step = next(each for each in part.steps if each.step.uses)
+    object.__setattr__(step.step, "manual", None)
+    text = printing.html(kit, language="en", organisation="Test")
+    assert "1 automated step has no instruction by hand." in text
+    assert "Nobody wrote how to do this step by hand." in text
+
+
+def test_a_printing_process_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "weasyprint.py").write_text("import time; time.sleep(60)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(printing, "PDF_SECONDS", 1)
+    made = printing.pdf("<p>")
+    assert (made.content, made.reason) == (None, "it took longer than 1 s")
