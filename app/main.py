@@ -22,7 +22,6 @@ import app.plans.pages
 import app.playbooks.api
 import app.playbooks.pages
 import app.reports.kit.api
-import app.reports.kit.pages
 import app.reports.pages
 import app.runs.api
 import app.runs.pages
@@ -58,7 +57,6 @@ ROUTERS = (
     app.drills.pages.router,
     app.runs.pages.router,
     app.reports.pages.router,
-    app.reports.kit.pages.router,
 )
 
 
@@ -97,6 +95,7 @@ def create_app(
 @asynccontextmanager
 async def _lifespan(made: FastAPI) -> AsyncIterator[None]:
     worker: Worker | None = made.state.worker
+    made.state.database.look_after(made.state.settings)
     if worker is not None:
         # Off the event loop: the engine waits for its database while it starts and stops.
         await to_thread(worker.start)

@@ -20,7 +20,7 @@ from app.core.settings import Settings
 from app.findings import sweep as findings_sweep
 from app.plans import service as plans
 from app.reports.kit.keep import Renewal
-from app.runs import guards, handover, leases, service, steps, wakeup
+from app.runs import guards, handover, leases, room, service, steps, wakeup
 from app.runs.engine import Engine, this_boot
 from app.runs.hosts import Hosts
 from app.runs.perform import Performer
@@ -75,6 +75,7 @@ class Worker:
 
     def start(self) -> None:
         """Take over what this host's dead processes held, then begin."""
+        self.database.look_after(self.settings)
         self._beat()
         self.engine.start()
         self._take_over(_dead_pids(self.database))
@@ -89,6 +90,7 @@ class Worker:
         made, lease, tick = Rounds(), self.settings.lease_seconds, self.settings.tick_seconds
         made.add("lease", lease / 5, self._beat, late=lease, stuck=lease)
         made.add("watch", WATCH_SECONDS, self._watch, late=10.0, stuck=STUCK_SECONDS)
+        made.add("room", SWEEP_SECONDS, self._look_for_room, late=10.0, stuck=STUCK_SECONDS)
         made.add("sweeper", SWEEP_SECONDS, self._sweep, late=10.0, stuck=STUCK_SECONDS)
         made.add("clock", tick, self._tick, late=max(5.0, 3 * tick), stuck=STUCK_SECONDS)
         made.add("judge", 6 * tick, self._judge, late=max(LONG_SECONDS, 18 * tick), stuck=LONG_SECONDS)
@@ -158,6 +160,25 @@ class Worker:
             if now - self._flushed.get(step, 0.0) >= FLUSH_SECONDS:
                 self._flushed[step] = now
                 self.performer.flush(step)
+
+    def _look_for_room(self) -> None:
+        """With no space left every run waits for a person; what only fills the disk is ended, and abort goes on."""
+        space = self.database.space
+        if space is None:
+            return
+        space.look()
+        short = self.database.is_sqlite and space.is_short
+        if not short and not self.database.was_full:
+            return
+        underway = [each.work.step_run_id for each in self.performer.underway()]
+        with self.database.transaction() as session:
+            paused = room.wait_for_room(session, now=clock.now())
+            filling = room.harmless(session, underway)
+        self.database.was_full = False
+        for step in filling:
+            self.hosts.kill(step)
+        if paused:
+            log.error("no space left: runs wait for a person", runs=paused)
 
     def _sweep(self) -> None:
         self._take_over([])

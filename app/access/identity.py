@@ -1,6 +1,7 @@
 """Finds out who stands behind a request: a bearer token on the API, a session cookie on pages, never the other."""
 
-from fastapi import Request
+from fastapi import Request, Response
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -28,7 +29,12 @@ class Identity:
         if scope["type"] == "http":
             request = Request(scope)
             token, kind = self._token(request)
-            signed_in = await run_in_threadpool(self._identify, token) if token else None
+            try:
+                signed_in = await run_in_threadpool(self._identify, token) if token else None
+            except SQLAlchemyError as error:  # outside of all that renders errors: so it is asked to do so here
+                answer: Response = await scope["app"].exception_handlers[Exception](request, error)
+                await answer(scope, receive, send)
+                return
             if signed_in is not None and signed_in.kind is not kind:
                 signed_in = None  # a browser's cookie is no bearer token, and the other way round
             state = scope.setdefault("state", {})

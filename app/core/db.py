@@ -6,9 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session
+
+from app.core.faults import UNCERTAIN, Fault, of
+from app.core.settings import Settings
+from app.core.space import Space, notice
 
 _AFTER_COMMIT = "after_commit"
 
@@ -41,6 +46,21 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = make_engine(url)
+        self.space: Space | None = None
+        """The room of the data folder, once a process that serves or works looks after it."""
+        self.was_full = False
+        """Whether a write failed for lack of room since somebody last asked (and set this back)."""
+        event.listen(self.engine, "handle_error", self._notice)
+
+    def _notice(self, context: ExceptionContext) -> None:
+        if notice(self.space if self.is_sqlite else None, context.original_exception):
+            self.was_full = True
+
+    def look_after(self, settings: Settings) -> None:
+        """Lay in the reserve of the data folder, and give it up when a write fails for lack of room."""
+        if self.space is None:
+            self.space = Space(settings.data_dir.absolute(), settings.reserve_mib)
+            self.space.look()
 
     @property
     def is_sqlite(self) -> bool:
@@ -53,7 +73,7 @@ class Database:
         session = Session(self.engine.execution_options(writes=write), expire_on_commit=False, autoflush=True)
         try:
             yield session
-            session.commit()
+            _commit(session)
         except BaseException:
             session.rollback()
             raise
@@ -66,6 +86,17 @@ class Database:
     def dispose(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def _commit(session: Session) -> None:
+    """Commit; an error by which nobody can know whether it was written says so in a note."""
+    session.flush()
+    try:
+        session.commit()
+    except DBAPIError as error:
+        if of(error) is Fault.AWAY and session.get_bind().dialect.name != "sqlite":
+            error.add_note(UNCERTAIN)
+        raise
 
 
 def after_commit(session: Session, call: Callable[[], None]) -> None:
@@ -81,7 +112,10 @@ def committed(session: Session) -> list[Callable[[], None]]:
 
 def _session(request: Request) -> Iterator[Session]:
     database: Database = request.app.state.database
-    with database.transaction(write=request.method not in {"GET", "HEAD", "OPTIONS"}) as session:
+    writes = request.method not in {"GET", "HEAD", "OPTIONS"}
+    if writes and database.space is not None:
+        database.space.require(request.url.path)
+    with database.transaction(write=writes) as session:
         yield session
 
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.core import clock
+from app.core import clock, migrations
 from app.core.db import Database
 
 router = APIRouter(include_in_schema=False)
@@ -34,7 +34,8 @@ def alive() -> Response:
 @open_to_all
 def ready(request: Request) -> Response:
     """200 when the database answers, and the clock and worker of this process live; else 503 with what is wrong."""
-    wrong = {"database": _database_trouble(request.app.state.database)}
+    database: Database = request.app.state.database
+    wrong = {"database": _database_trouble(database), "space": database.space.trouble() if database.space else None}
     worker = request.app.state.worker
     if worker is not None:
         wrong |= worker.trouble()
@@ -44,11 +45,10 @@ def ready(request: Request) -> Response:
 
 def _database_trouble(database: Database) -> str | None:
     try:
-        with database.transaction(write=False) as session:
-            session.connection().execute(text("SELECT 1"))
-    except DBAPIError as error:
+        current = migrations.is_current(database)
+    except (DBAPIError, PoolTimeout) as error:
         return f"the database does not answer: {str(error).splitlines()[0]}"
-    return None
+    return None if current else "its schema is not that of this program: start `wissel serve` of the newest version"
 
 
 @router.get("/metrics")

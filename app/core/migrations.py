@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -85,4 +86,9 @@ def is_current(database: Database) -> bool:
     """Whether the schema is the newest."""
     with database.transaction(write=False) as session:
         here = MigrationContext.configure(session.connection()).get_current_heads()
-    return set(here) == set(ScriptDirectory(str(FOLDER)).get_heads())
+    return set(here) == _heads()
+
+
+@cache
+def _heads() -> frozenset[str]:
+    return frozenset(ScriptDirectory(str(FOLDER)).get_heads())

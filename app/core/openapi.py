@@ -42,6 +42,7 @@ _STATUSES = {
     "413": "The body is too large",
     "429": "Too many tries",
     "503": "Temporarily unavailable; see Retry-After",
+    "507": "The disk is full; nothing was saved",
 }
 _VERSION_HEADER = {"API-Version": {"description": "Version of this API", "schema": {"type": "string"}}}
 _DESCRIPTION = (

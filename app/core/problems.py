@@ -9,13 +9,16 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import iter_route_contexts
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from app.core.browser import HEADERS
 from app.core.errors import FieldError, InvalidInput, Problem, Unavailable
+from app.core.faults import UNCERTAIN, Fault, is_note, of
 from app.core.messages import Message, say
+from app.core.space import no_space, notice
 
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
@@ -46,6 +49,12 @@ class OurFault(Problem):
     status = 500
     code = "internal-error"
     title = "Something went wrong on our side"
+
+
+class OutcomeUnknown(Unavailable):
+    """The answer to the commit was lost: it may be saved or not."""
+
+    code = "outcome-unknown"
 
 
 class Refused(Problem):
@@ -103,6 +112,24 @@ def methods_at(app: FastAPI, path: str) -> list[str]:
     return sorted(found | ({"HEAD"} if "GET" in found else set()))
 
 
+def refusal(fault: Fault, error: BaseException) -> Problem:
+    """How a fault is told: none of them is a bug, and each says what the caller can do."""
+    if fault is Fault.FULL:
+        return no_space()
+    if is_note(error, UNCERTAIN):
+        return OutcomeUnknown(
+            say(
+                "The database went away while this was saved. Nobody knows whether it was. Look, or repeat the request "
+                "with the same Idempotency-Key: that does nothing twice."
+            )
+        )
+    return Unavailable(say("The database cannot be reached now. Try again in a few seconds."))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 class Handlers:
     """Answers errors: as problem+json on the API, by `page` for a person."""
 
@@ -115,7 +142,9 @@ class Handlers:
             Problem: self._problem,
             RequestValidationError: self._invalid,
             HTTPException: self._http,
-            OperationalError: self._database,
+            DBAPIError: self._database,
+            PoolTimeout: self._database,
+            OSError: self._database,
             Exception: self._bug,
         }
         for kind, handler in handlers.items():
@@ -149,18 +178,25 @@ class Handlers:
         problem.status = error.status_code  # type: ignore[misc]
         return self._answer(request, problem, dict(error.headers or {}))
 
-    async def _database(self, request: Request, error: DBAPIError) -> Response:
-        log.error("database unavailable", error=str(error).splitlines()[0], path=request.url.path)
-        gone = Unavailable(say("The database cannot be reached now. Try again in a few seconds."))
-        return self._answer(request, gone, {"Retry-After": RETRY_AFTER})
+    async def _database(self, request: Request, error: Exception) -> Response:
+        fault = of(error)
+        if fault is None:
+            raise error  # a bug: it is told as one
+        database = request.app.state.database
+        database.was_full |= notice(database.space, error)
+        log.error("the database or the disk refused", fault=fault, error=_first_line(error), path=request.url.path)
+        problem = refusal(fault, error)
+        return self._answer(request, problem, {"Retry-After": RETRY_AFTER})
 
     async def _bug(self, request: Request, error: Exception) -> Response:
-        if isinstance(error, DBAPIError) and error.connection_invalidated:
-            return await self._database(request, error)
+        if (fault := of(error)) is not None:  # from a middleware, so it must bring the standard headers itself
+            log.error("the database or the disk refused", fault=fault, error=_first_line(error), path=request.url.path)
+            told = {**HEADERS, "API-Version": API_VERSION, "Cache-Control": "no-store", "Retry-After": RETRY_AFTER}
+            return self._answer(request, refusal(fault, error), told)
         log.error("unexpected error", path=request.url.path, exc_info=error)
-        fault = OurFault(say("Something went wrong on our side. It is in the log; try again."))
+        ours = OurFault(say("Something went wrong on our side. It is in the log; try again."))
         # This answer is made outside of every middleware, so it must bring the standard headers itself.
-        return self._answer(request, fault, {**HEADERS, "API-Version": API_VERSION, "Cache-Control": "no-store"})
+        return self._answer(request, ours, {**HEADERS, "API-Version": API_VERSION, "Cache-Control": "no-store"})
 
 
 def parsed(body: bytes) -> Any:

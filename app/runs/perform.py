@@ -8,13 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import clock
 from app.core.db import Database
 from app.core.evidence import EvidenceStore
+from app.core.space import notice
 from app.runs import steps
 from app.runs.hosts import Hosts
 from app.runs.rules import Do
+from app.runs.words import NO_SPACE
 from app.runs.work import GuardLook, Owner, StoredFile, Work
 from runners.contract import Evidence, Observation, Outcome, SitePolicy, Text, could_not_look
 from runners.host_client import HostDied, HostRefused
@@ -75,14 +78,17 @@ class Performer:
         """Carry it out. Never raises for what a runner or its host does: that is an error in the answer."""
         folder = self._scratch / work.step_run_id / str(work.attempt)
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
         with self._lock:
             self._underway[work.step_run_id] = Underway(work, life, [])
         try:
+            folder.mkdir(parents=True)
             return self._look_then_do(work, folder)
         except HostRefused as refused:
             return _unknown(f"De uitvoerder kon niet starten: {refused}", f"The runner host did not start: {refused}")
         except OSError as error:
+            if notice(self._database.space, error):
+                self._database.was_full = True
+                return _unknown(NO_SPACE["nl"], NO_SPACE["en"])
             return _unknown(f"Het bewijs kon niet worden bewaard: {error}", f"The evidence could not be kept: {error}")
         except HostDied as died:
             return _unknown(
@@ -90,7 +96,10 @@ class Performer:
                 f"The runner ended before there was an outcome ({died}). Whether the step was done is unknown.",
             )
         finally:
-            self.flush(work.step_run_id)
+            try:
+                self.flush(work.step_run_id)
+            except SQLAlchemyError as error:  # its last lines are lost; its outcome must not be
+                log.warning("could not keep the last lines of a step", error=str(error).splitlines()[0])
             with self._lock:
                 self._underway.pop(work.step_run_id, None)
             shutil.rmtree(folder, ignore_errors=True)
