@@ -1,25 +1,26 @@
 """Carries out step attempts durably; the only file that imports DBOS.
 
 Our rows are the truth: DBOS executes single step attempts, under an id that is made from run, step and attempt, so
-that dispatching twice is harmless. A step's outcome, the plan for what follows, the intent of the next step and the
-checkpoint commit together; the worker then walks on without a queue between.
+that dispatching twice is harmless. A step's outcome, the plan for what follows and the intent of the next step commit
+together; the worker then walks on without a queue between. DBOS keeps no checkpoint of them: what a former life of this
+process, or a repeated body, may still do is decided by the rows alone (their state, attempt and boot id).
 """
 
 import os
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar
 
 import structlog
-from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, SQLAlchemyDatasource
-from dbos._datasource import DatasourceOptions
-from sqlalchemy.orm import sessionmaker
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlmodel import Session, select
 
 from app.core import clock
 from app.core.columns import new_id
-from app.core.db import Database, committed, make_engine
+from app.core.db import Database, make_engine
 from app.core.settings import Settings
 from app.runs import leases, steps
 from app.runs.perform import Performed, Performer
@@ -30,6 +31,11 @@ WORKFLOW = "step-attempt-1"
 """Name of the workflow: a changed body gets a new name, so that an old one is never replayed by new code."""
 APPLICATION_VERSION = "1"
 EVERY_SITE = "*"
+SOON, LATER = 0.05, 2.0
+"""Seconds before what the database did not take is tried again: at first, and at most."""
+Answer = TypeVar("Answer")
+Taken = tuple[Work, int]
+"""A begun step, and the life of this process (`runners.term`) that began it."""
 _DONE = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 
 
@@ -63,8 +69,8 @@ class Engine:
     def __init__(self, settings: Settings, database: Database, performer: Performer, boot: Boot) -> None:
         self._settings, self._database, self._performer, self._boot = settings, database, performer, boot
         self._sites = settings.served_sites
-        self._works: dict[tuple[str, int], tuple[Work, int]] = {}
         self._holding: set[tuple[str, int]] = set()
+        self._stopping = threading.Event()
         self._start_attempt: Callable[[str, int], Any] | None = None
 
     @property
@@ -77,9 +83,6 @@ class Engine:
         DBOS(config=self._config())
         queues = [queue_name(site) for site in sorted(self._sites)]
         DBOS.listen_queues(queues)
-        self._datasource = self._open_datasource()
-        self._begin = self._transaction("begin", self._begin_step)
-        self._finish = self._transaction("finish", self._finish_and_walk_on)
 
         def attempt(step_run_id: str, number: int) -> None:
             self._attempt(step_run_id, number)
@@ -95,6 +98,7 @@ class Engine:
 
     def stop(self) -> None:
         """Stop taking work; what runs now was killed by its performer and is taken over at the next start."""
+        self._stopping.set()
         DBOS.destroy(destroy_registry=True)
 
     def dispatch(self, ready: ReadyStep) -> None:
@@ -147,81 +151,68 @@ class Engine:
         make_engine(f"sqlite:///{file}").connect().close()  # sets WAL, which stays with the file; DBOS does not
         return {**config, "system_database_url": f"sqlite:///{file}"}
 
-    def _open_datasource(self) -> SQLAlchemyDatasource:
-        """Checkpoints on our own engine and session class; its migration says BEGIN itself, so not on our engine."""
-        SQLAlchemyDatasource.migrate(self._settings.url)
-        return SQLAlchemyDatasource.create(
-            self._settings.url,
-            engine=self._database.engine,
-            sessionmaker=sessionmaker(class_=Session, expire_on_commit=False),
-            serializer=DBOSPortableJSONSerializer(),
-            run_migrations=False,
-        )
-
-    def _transaction(self, name: str, body: Callable[..., Any]) -> Callable[..., Any]:
-        """`body(session, …)` as a checkpointed transaction on our own engine and session class."""
-        # Row locks do the work on PostgreSQL; SQLite knows one isolation only, and its write lock is taken at BEGIN.
-        options: DatasourceOptions = {
-            "name": name,
-            "isolation_level": "SERIALIZABLE" if self._database.is_sqlite else "READ COMMITTED",
-        }
-
-        def call(*arguments: Any) -> Any:
-            waiting: list[Callable[[], None]] = []
-
-            def within() -> Any:
-                session = self._datasource.sql_session()
-                result = body(session, *arguments)
-                waiting[:] = committed(cast(Session, session))
-                return result
-
-            result = self._datasource.run_tx_step(options, within)
-            for each in waiting:
-                each()
-            return result
-
-        return call
-
     def _attempt(self, step_run_id: str, attempt: int) -> None:
         """The workflow: take the step, do it, record it; walk on as long as there is a next step for this site."""
         taken = self._begin(step_run_id, attempt)
-        while taken:
-            begun = self._works.pop((taken[0], taken[1]), None)
-            if begun is None:
-                return  # a replay after a crash: this life never wrote the intent, so the sweeper decides
-            work, life = begun
+        while taken is not None:
+            work, life = taken
             try:
-                taken = self._finish(work, self._performer.perform(work, life))
+                taken = self._finish_and_begin(work, self._performer.perform(work, life))
             finally:
                 self._holding.discard((work.step_run_id, work.attempt))
 
-    def _begin_step(self, session: Session, step_run_id: str, attempt: int) -> list[Any] | None:
-        life = self._performer.life  # read before: whoever is held for dead from here on begins a new one
-        work = steps.begin(session, step_run_id, attempt, owner=self._boot.owner, now=clock.now())
-        return self._keep(work, life)
+    def _begin(self, step_run_id: str, attempt: int) -> Taken | None:
+        def within(session: Session) -> Work | None:
+            return steps.begin(session, step_run_id, attempt, owner=self._boot.owner, now=clock.now())
 
-    def _finish_and_walk_on(self, session: Session, work: Work, performed: Performed) -> list[Any] | None:
-        ready = steps.finish(
-            session,
-            work.step_run_id,
-            work.attempt,
-            performed.outcome,
-            owner=self._boot.owner,
-            now=clock.now(),
-            evidence=performed.evidence,
-            error=performed.error,
-        )
-        for step in ready:
-            if self.sites is None or step.site in self.sites:
-                taken = self._begin_step(session, step.step_run_id, step.attempt)
-                if taken is not None:
-                    return taken
-        return None
+        return self._taken(within)
 
-    def _keep(self, work: Work | None, life: int) -> list[Any] | None:
-        """Remember the work in this process; the checkpoint holds only which step it is, never its parameters."""
-        if work is None:
-            return None
-        self._works[(work.step_run_id, work.attempt)] = (work, life)
-        self._holding.add((work.step_run_id, work.attempt))  # before the commit, so that no sweep takes it for orphaned
-        return [work.step_run_id, work.attempt]
+    def _finish_and_begin(self, work: Work, performed: Performed) -> Taken | None:
+        ending = steps.Ending(performed.outcome, performed.evidence, performed.error)
+
+        def within(session: Session) -> Work | None:
+            owner, sites = self._boot.owner, self.sites
+            return steps.finish_and_begin(session, work, ending, owner=owner, sites=sites, now=clock.now())
+
+        return self._taken(within)
+
+    def _taken(self, body: Callable[[Session], Work | None]) -> Taken | None:
+        """The work that `body` writes the intent of, in a transaction that is tried until the database takes it.
+
+        An outcome in our hands is not thrown away because the database is away, restarts or is full. A commit of which
+        only the answer was lost is recognised by the intent that it wrote.
+        """
+        tried: list[Taken] = []
+        taken: Taken | None = None
+
+        def within(session: Session) -> Taken | None:
+            for each in tried:
+                if steps.is_begun(session, each[0], self._boot.owner):
+                    return each
+            life = self._performer.life  # read before: whoever is held for dead from here on begins a new one
+            work = body(session)
+            if work is None:
+                return None
+            self._holding.add((work.step_run_id, work.attempt))  # before the commit: no sweep takes it for orphaned
+            tried.append((work, life))
+            return work, life
+
+        try:
+            taken = self._until_taken(within)
+        finally:
+            kept = {(taken[0].step_run_id, taken[0].attempt)} if taken else set()
+            self._holding -= {(work.step_run_id, work.attempt) for work, _ in tried} - kept
+        return taken
+
+    def _until_taken(self, body: Callable[[Session], Answer]) -> Answer:
+        pause = SOON
+        while True:
+            try:
+                with self._database.transaction() as session:
+                    return body(session)
+            except DBAPIError as error:
+                passing = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+                if not passing or self._stopping.wait(pause):
+                    raise
+                log.warning("the database did not take it yet", error=str(error).splitlines()[0])
+                pause = min(2 * pause, LATER)
