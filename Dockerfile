@@ -10,7 +10,7 @@ RUN python -m venv /opt/wissel && /opt/wissel/bin/pip install --no-cache-dir .
 
 FROM python:3.12-slim-bookworm
 RUN apt-get update \
-    && apt-get install --no-install-recommends -y bubblewrap postgresql-client \
+    && apt-get install --no-install-recommends -y bubblewrap postgresql-client libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --create-home --home-dir /var/lib/wissel wissel
 COPY --from=build /opt/wissel /opt/wissel

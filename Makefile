@@ -1,5 +1,5 @@
-# What a person types: make demo [AUTO=1], make test, make check, make bench, make clean.
-# Everything is installed into .venv; nothing but the tests' browser is ever installed outside of it.
+# What a person types: make demo [AUTO=1], make test, make check, make bench, make reliability, make soak, make clean.
+# Everything is installed into .venv; outside of it only Debian packages that the tests need, where they may be.
 # More options go along as make demo DEMO='--data FOLDER', make test PYTEST='tests/unit -x'.
 # make itself ends with status 2 whatever went wrong; .venv/bin/wissel demo --auto tells 1 from 3.
 
@@ -12,13 +12,13 @@ SPECTRAL := $(VENV)/share/spectral
 PIP := $(RUN) -m pip --disable-pip-version-check --no-input -qq
 PYTEST ?=
 
-.PHONY: demo test check bench clean browser
+.PHONY: demo test check bench reliability soak clean components
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.lab $(WHEELS)/.complete
 	@exec $(VENV)/bin/wissel demo $(if $(filter-out 0,$(AUTO)),--auto) $(DEMO)
 
-test: $(VENV)/.test $(WHEELS)/.complete $(SPECTRAL)/.complete browser
+test: $(VENV)/.test $(WHEELS)/.complete $(SPECTRAL)/.complete components
 	@$(RUN) -m pytest $(PYTEST)
 
 check: $(VENV)/.test
@@ -26,6 +26,14 @@ check: $(VENV)/.test
 	@$(VENV)/bin/ruff format --check --quiet .
 	@$(VENV)/bin/mypy --no-error-summary
 	@$(RUN) -m pytest tests/test_floors.py
+
+# Every promise of the table GUARANTEES with its full count: about an hour. `make test` tries each with a small one.
+reliability: $(VENV)/.test $(WHEELS)/.complete components
+	@WISSEL_LONG=1 $(RUN) -m pytest -s tests/reliability $(PYTEST)
+
+# An hour of load on one process: memory, stuck runs, slow answers. SOAK_SECONDS=300 for a shorter one.
+soak: $(VENV)/.test $(WHEELS)/.complete
+	@$(RUN) -m tests.reliability.soak
 
 bench: $(VENV)/.test $(WHEELS)/.complete
 	@$(RUN) -m pytest tests/bench/bench_figures.py -s
@@ -39,16 +47,22 @@ $(SPECTRAL)/.complete: | $(VENV)/bin/python
 	if npm install --prefix $(SPECTRAL) --no-audit --no-fund --silent @stoplight/spectral-cli@6.16.3 >/dev/null 2>&1; \
 		then touch $@; else echo "Spectral could not be installed: the API's document will not be linted."; fi
 
-# The tests of the pages need Chromium. Where it may not be installed they say that they were not run (in CI: fail).
-browser:
-	@if command -v chromium >/dev/null; then exit 0; fi; \
+# Debian packages of which the tests need a program or library: Chromium for the pages, Pango for the printed kit, tools
+# for networks of our own. Where they may not be installed the tests say that they were not run (in CI: they fail).
+components:
+	@missing=; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	ldconfig -p 2>/dev/null | grep -q libpangoft2-1.0 || missing="$$missing libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"; \
+	command -v ip >/dev/null || missing="$$missing iproute2"; \
+	command -v nft >/dev/null || missing="$$missing nftables"; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ]; then sudo=; elif sudo -n true 2>/dev/null; then sudo='sudo -n'; else sudo=none; fi; \
 	if [ "$$sudo" = none ] || ! command -v apt-get >/dev/null; then \
-		echo "Chromium is not here and may not be installed by us: the tests of the pages will not run."; exit 0; fi; \
-	echo "Installing Chromium for the tests of the pages …"; \
+		echo "Not here, and may not be installed by us:$$missing. The tests that need them will not run."; exit 0; fi; \
+	echo "Installing for the tests:$$missing …"; \
 	export DEBIAN_FRONTEND=noninteractive; \
-	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends chromium; } >/dev/null 2>&1 \
-		|| echo "Chromium could not be installed: the tests of the pages will not run."
+	{ $$sudo apt-get update -qq && $$sudo apt-get install -qq -y --no-install-recommends $$missing; } >/dev/null 2>&1 \
+		|| echo "Could not be installed:$$missing. The tests that need them will not run."
 
 clean:
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis test-results build dist
