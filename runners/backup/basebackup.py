@@ -1,13 +1,13 @@
 """backup.verify-basebackup: a base backup is whole, starts, and holds what it should."""
 
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 from runners.backup.server import Server, running
+from runners.backup.source import copied, existing
 from runners.backup.tools import BackupWrong, Binaries, CannotLook, Said, given_or_found, hand_over, run
-from runners.backup.verdict import BackupParams, Report, connected, existing, look_at_all, verify
+from runners.backup.verdict import BackupParams, Report, connected, look_at_all, verify
 from runners.contract import Context, Effect, Outcome, Preview, Text
 from runners.looking import Looking
 from runners.scratch import throwaway
@@ -56,7 +56,7 @@ class VerifyBasebackup(Looking):
 
     def run(self, params: Any, context: Context) -> Outcome:
         """Verify, start and look."""
-        return verify(context, lambda report: _work(params, context, report))
+        return verify(params.backup, context, lambda report: _work(params, context, report))
 
 
 def _work(params: BackupParams, context: Context, report: Report) -> None:
@@ -69,7 +69,7 @@ def _work(params: BackupParams, context: Context, report: Report) -> None:
         hand_over(scratch)
         data, folder = scratch / "data", scratch / "s"
         folder.mkdir()
-        shutil.copytree(path, data, symlinks=False)
+        copied(path, data, context)
         hand_over(data)
         data.chmod(0o700)
         # The copy is what is started, so the copy is what is verified: that reads every byte of the backup too.
@@ -99,8 +99,9 @@ def _start_and_look(
             with connected(lambda: _connect(server, role, database), role, database) as connection:
                 look_at_all(connection, params, context, report)
     finally:
-        if (folder / "server.log").exists():
-            report.note("postgres", (folder / "server.log").read_text(errors="replace")[-50_000:])
+        log = Server(binaries, folder, folder / "server.log")
+        if log.log.exists():
+            report.note("postgres", log.said())
 
 
 def _connect(server: Server, role: str, database: str) -> Any:
@@ -124,10 +125,15 @@ def _shape(path: Path) -> None:
             "De basisback-up heeft geen manifest (backup_manifest), dus of hij heel is, is niet vast te stellen.",
             "The base backup has no manifest (backup_manifest), so whether it is whole cannot be told.",
         )
-    if (path / "tablespace_map").exists():
+    if (path / "tablespace_map").exists() or any((path / "pg_tblspc").glob("*")):
         raise CannotLook(
             "De basisback-up heeft tablespaces op vaste plaatsen; starten zou de echte kunnen raken.",
             "The base backup has tablespaces at fixed places; starting it could touch the real ones.",
+        )
+    if (path / "pg_wal").is_symlink():
+        raise CannotLook(
+            "De WAL van de basisback-up ligt ergens anders (een link); zet hem in de map pg_wal.",
+            "The WAL of the base backup lies elsewhere (a link); put it into the folder pg_wal.",
         )
     if not any(_SEGMENT.fullmatch(each.name) for each in (path / "pg_wal").glob("*")):
         raise CannotLook(
@@ -137,7 +143,8 @@ def _shape(path: Path) -> None:
 
 
 def _fitting(path: Path, found: list[Binaries]) -> Binaries:
-    written = (path / "PG_VERSION").read_text(errors="replace").strip()[:20]
+    with (path / "PG_VERSION").open("rb") as stream:
+        written = stream.read(20).decode(errors="replace").strip()
     for each in found:
         if str(each.major) == written:
             return each
@@ -164,6 +171,7 @@ def _settings(binaries: Binaries, data: Path, context: Context) -> dict[str, str
     said = run([binaries.path("pg_controldata"), data], context)
     names = {"max_prepared_xacts": "max_prepared_transactions", "max_locks_per_xact": "max_locks_per_transaction"}
     found = {"restore_command": "", "primary_conninfo": "", "event_triggers": "off", "max_replication_slots": "20"}
+    found["log_min_messages"] = "warning"  # how the recovery went belongs to the evidence
     if binaries.major < 17:
         del found["event_triggers"]
     for name in MUST_NOT_SHRINK:

@@ -1,6 +1,7 @@
 """backup.verify-dump: a pg_dump file can be restored, and holds what it should."""
 
-import shutil
+import zlib
+from gzip import BadGzipFile
 from pathlib import Path
 from typing import IO, Any
 
@@ -8,15 +9,19 @@ import psycopg
 from psycopg import sql
 
 from runners.backup import plain
+from runners.backup.content import Connection
 from runners.backup.server import SUPERUSER, Server, initialise, running
+from runners.backup.source import check_room, copied, existing
 from runners.backup.tools import BackupWrong, Binaries, CannotLook, Said, given_or_found, hand_over, run
-from runners.backup.verdict import BackupParams, Report, connected, existing, look_at_all, verify
+from runners.backup.verdict import BackupParams, Report, connected, look_at_all, verify
 from runners.contract import Context, Effect, Outcome, Preview, Text
 from runners.looking import Looking
 from runners.scratch import throwaway
 
 RESTORER, DATABASE = "restorer", "restored"
 """The restore runs as a role without special rights: the SQL of a dump could else start programs (COPY PROGRAM)."""
+LAST_OF_SERVERS = 34
+"""Number of the last encoding that a database can have; what comes after it (SJIS, BIG5, …) only clients speak."""
 OPTIONS = (
     "--exit-on-error",
     "--no-owner",
@@ -35,8 +40,9 @@ class VerifyDumpParams(BackupParams):
     Proves: all of it can be read and restored; each expected table exists, has its rows, checksum and characters; the
     age of the newest row at the moment of the backup is the measured RPA (`rpa_ms`); the time to restore is `rta_ms`
     on this machine.
-    Cannot see: owners, rights, publications, tablespaces (left out), tables that nobody expects, and whether the
-    application works on it. Extensions that need a superuser, and dumps with \\connect, mean *could not look*.
+    Cannot see: owners, rights, publications, tablespaces (left out), tables that nobody expects, a value that was
+    changed in a table without `checksum` (the outcome names those), and whether the application works on it. Extensions
+    that need a superuser, and dumps with \\connect, mean *could not look*.
     Needs on the machine: PostgreSQL programs (initdb, postgres, pg_restore) not older than the dump, and room for the
     restored database in the temporary folder. Without them it *could not look*.
     Bad input: a missing, cut or damaged dump *fails* with what the server or pg_restore said. A dump is foreign SQL: it
@@ -67,7 +73,7 @@ class VerifyDump(Looking):
 
     def run(self, params: Any, context: Context) -> Outcome:
         """Restore and look."""
-        return verify(context, lambda report: _work(params, context, report))
+        return verify(params.backup, context, lambda report: _work(params, context, report))
 
 
 def _work(params: BackupParams, context: Context, report: Report) -> None:
@@ -78,7 +84,8 @@ def _work(params: BackupParams, context: Context, report: Report) -> None:
     found = given_or_found(params.backup.binaries)
     with throwaway("restore") as scratch:
         hand_over(scratch)
-        source = _reachable(path, scratch)
+        check_room(scratch)
+        source = _reachable(path, scratch, context)
         head = _head(source, form, found[0], context, report)
         binaries = _fitting(found, head)
         report.facts |= {
@@ -130,12 +137,12 @@ def _ends_as_tar(path: Path) -> None:
             )
 
 
-def _reachable(path: Path, scratch: Path) -> Path:
+def _reachable(path: Path, scratch: Path, context: Context) -> Path:
     """A folder is copied for the ordinary user, who may not be able to read it; a file is handed over open."""
     if not path.is_dir():
         return path
     copy = scratch / "dump"
-    shutil.copytree(path, copy)
+    copied(path, copy, context)
     hand_over(copy)
     return copy
 
@@ -144,11 +151,16 @@ def _head(source: Path, form: str, newest: Binaries, context: Context, report: R
     if form == "plain":
         try:
             with plain.opened(source) as lines:
-                return plain.head(iter(lines))
-        except (EOFError, OSError) as error:
+                found = plain.head(plain.pieces(lines))
+        except (EOFError, BadGzipFile, zlib.error) as error:
             raise BackupWrong(
                 "De dump is afgekapt of beschadigd.", f"The dump is cut off or damaged ({error})."
             ) from error
+        if not found.title:
+            raise BackupWrong(
+                "Dit is geen dump van pg_dump: het begin is anders.", "This is no dump of pg_dump: it begins otherwise."
+            )
+        return found
     said = _pg_restore(newest, source, ("--schema-only", "--file=-"), context)
     if said.code != 0:
         report.note("pg_restore --schema-only", said.text[-20_000:])
@@ -178,7 +190,9 @@ def _make_database(server: Server, encoding: str) -> None:
             connection.execute(
                 sql.SQL(
                     "CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING {} LC_COLLATE 'C' LC_CTYPE 'C'"
-                ).format(sql.Identifier(DATABASE), sql.Identifier(RESTORER), sql.Literal(encoding))
+                ).format(
+                    sql.Identifier(DATABASE), sql.Identifier(RESTORER), sql.Literal(_kept_in(connection, encoding))
+                )
             )
         except psycopg.Error as error:
             raise CannotLook(
@@ -187,6 +201,18 @@ def _make_database(server: Server, encoding: str) -> None:
             ) from error
     with server.connect(SUPERUSER, DATABASE) as connection:
         connection.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(sql.Identifier(RESTORER)))
+
+
+def _kept_in(connection: Connection, encoding: str) -> str:
+    """The encoding of the database for a dump in this one, which may be one that only clients speak."""
+    row = connection.execute("SELECT pg_char_to_encoding(%s)", [encoding]).fetchone()
+    number = int(str(row[0])) if row else -1
+    if number < 0:
+        raise BackupWrong(
+            f"De dump noemt een tekencodering die niet bestaat: {encoding[:40]}.",
+            f"The dump names an encoding that does not exist: {encoding[:40]}.",
+        )
+    return encoding if number <= LAST_OF_SERVERS else "UTF8"
 
 
 def _restore(source: Path, form: str, server: Server, context: Context, report: Report) -> None:

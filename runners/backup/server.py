@@ -1,5 +1,7 @@
 """A throwaway PostgreSQL server on a private UNIX socket: no TCP, our own configuration, gone at the end."""
 
+import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +11,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from runners.backup.source import check_room
 from runners.backup.tools import BackupWrong, Binaries, CannotLook, Process, Said, hand_over, left, run, start, stop
 from runners.contract import Context
 
@@ -26,8 +29,15 @@ CONFIGURATION = {
     "max_wal_size": "4GB",
     "logging_collector": "off",
     "log_destination": "stderr",
+    "log_min_messages": "fatal",
+    "log_min_error_statement": "panic",
 }
-"""Nothing of a server that came with a backup is believed: no archiving, no replication, no preloaded libraries."""
+"""Nothing of a server that came with a backup is believed: no archiving, no replication, no preloaded libraries.
+
+The log says little, for the SQL of a dump could fill the disk with warnings.
+"""
+LARGEST_LOG = 50_000
+LOOK_EVERY = 0.25
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,12 @@ class Server:
     def dsn(self, user: str, database: str) -> str:
         """Connection string for `user`."""
         return make_conninfo("", host=str(self.socket), user=user, dbname=database, connect_timeout=10)
+
+    def said(self) -> str:
+        """The end of what it wrote to its log."""
+        with self.log.open("rb") as log:
+            log.seek(max(0, self.log.stat().st_size - LARGEST_LOG))
+            return log.read(LARGEST_LOG).decode(errors="replace")
 
     def connect(self, user: str, database: str) -> "psycopg.Connection[tuple[object, ...]]":
         """A connection in autocommit."""
@@ -76,11 +92,46 @@ def running(
     configuration = _configure(folder, {**CONFIGURATION, **(settings or {})})
     with server.log.open("wb") as log:
         process = start([binaries.path("postgres"), "-D", data, "-c", f"config_file={configuration}"], output=log)
+    watch = _Watch(process, folder, context)
+    watch.start()
     try:
         _wait(server, process, user, context)
         yield server
+    except (psycopg.Error, BackupWrong, CannotLook) as error:
+        watch.end()
+        if watch.reason is not None:
+            # What the server said when it was stopped is not the true reason.
+            raise watch.reason from error
+        raise
     finally:
+        watch.end()
         stop(process)
+
+
+class _Watch(threading.Thread):
+    """Stops the server when its data take the last room of the disk, or the time is up in the middle of a statement."""
+
+    def __init__(self, process: Process, folder: Path, context: Context) -> None:
+        super().__init__(daemon=True)
+        self._process, self._folder, self._context = process, folder, context
+        self._over = threading.Event()
+        self.reason: CannotLook | None = None
+
+    def run(self) -> None:
+        """Look until the end."""
+        while not self._over.wait(LOOK_EVERY):
+            try:
+                check_room(self._folder)
+                left(self._context)
+            except CannotLook as reason:
+                self.reason = reason
+                self._process.send_signal(signal.SIGQUIT)
+                return
+
+    def end(self) -> None:
+        """Look no more."""
+        self._over.set()
+        self.join()
 
 
 def _configure(folder: Path, settings: Mapping[str, str]) -> Path:
@@ -111,7 +162,7 @@ def _wait(server: Server, process: Process, user: str, context: Context) -> None
             time.sleep(0.02)
         else:
             return
-    said = Said(process.returncode, server.log.read_text(errors="replace")[-50_000:])
+    said = Said(process.returncode, server.said())
     raise BackupWrong(
         f"De server start niet met deze gegevens: {said.first_error}.",
         f"The server does not start on this data: {said.first_error}.",

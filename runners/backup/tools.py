@@ -3,9 +3,11 @@
 import os
 import pwd
 import re
+import selectors
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -18,7 +20,8 @@ from runners.processes import kill_tree
 NEEDED = ("postgres", "initdb", "pg_restore", "pg_controldata")
 MARGIN = 2.0
 """Seconds of the step's time that are kept for stopping the server and telling the outcome."""
-LARGEST_OUTPUT = 4 * 1024 * 1024
+LARGEST_OUTPUT = 2 * 1024 * 1024
+"""Bytes that are kept of the begin of what a program says, and of its end."""
 
 
 class CannotLook(Exception):
@@ -63,6 +66,8 @@ class Said:
     def last(self) -> str:
         """Its last line that says something."""
         lines = [line.strip() for line in self.text.splitlines() if line.strip()]
+        if self.code < 0:
+            return f"the program crashed (signal {-self.code})"
         return lines[-1][:300].rstrip(".") if lines else f"code {self.code}"
 
     @property
@@ -142,10 +147,12 @@ def left(context: Context) -> float:
 
 def run(argv: Sequence[str | Path], context: Context, *, source: IO[bytes] | None = None) -> Said:
     """Run one program to its end; stdout and stderr together. Raises `CannotLook` when it is not done in time."""
+    until = time.monotonic() + left(context)
     process = start(argv, source=source, output=subprocess.PIPE)
     try:
-        output, _ = process.communicate(timeout=left(context))
-    except subprocess.TimeoutExpired:
+        output = _heard(process, until)
+        process.wait(max(0.0, until - time.monotonic()))
+    except (TimeoutError, subprocess.TimeoutExpired):
         raise CannotLook(
             f"De tijd was om voordat {Path(argv[0]).name} klaar was.",
             f"The time was up before {Path(argv[0]).name} was done.",
@@ -154,10 +161,31 @@ def run(argv: Sequence[str | Path], context: Context, *, source: IO[bytes] | Non
         if process.poll() is None:
             kill_tree(process.pid)
             process.wait()
-    said = Said(process.returncode, output[-LARGEST_OUTPUT:].decode(errors="replace"))
+        if process.stdout:
+            process.stdout.close()
+    said = Said(process.returncode, output.decode(errors="replace"))
     for line in said.text.splitlines()[-200:]:
         context.log(f"{Path(argv[0]).name}: {line}")
     return said
+
+
+def _heard(process: "Process", until: float) -> bytes:
+    """The begin and the end of what a program says: a damaged dump can make it say gigabytes. Raises TimeoutError."""
+    begin, end = b"", b""
+    if process.stdout is None:
+        return begin
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while True:
+            if not selector.select(max(0.0, until - time.monotonic())):
+                raise TimeoutError
+            chunk = os.read(process.stdout.fileno(), 65_536)
+            if not chunk:
+                return begin + end[-LARGEST_OUTPUT:]
+            room = LARGEST_OUTPUT - len(begin)
+            begin, end = begin + chunk[:room], end + chunk[room:]
+            if len(end) > 2 * LARGEST_OUTPUT:
+                end = end[-LARGEST_OUTPUT:]
 
 
 def start(argv: Sequence[str | Path], *, output: IO[bytes] | int, source: IO[bytes] | None = None) -> "Process":

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
 from pydantic import Field
 
 from runners.backup.content import Connection, Table, encoding, look, measurements, prepare
+from runners.backup.source import fingerprint
 from runners.backup.tools import BackupWrong, CannotLook, left
 from runners.contract import (
     Backup,
@@ -18,6 +18,7 @@ from runners.contract import (
     Frozen,
     Measurement,
     Outcome,
+    Text,
     could_not_look,
     failed,
     passed,
@@ -42,12 +43,16 @@ class Report:
         self.log = ""
         self.tables: list[Table] = []
         self.measured: list[Measurement] = []
-        self.warning = ""
+        self.warnings: list[Text] = []
 
     def restored(self) -> None:
         """The data can be asked from now on: the measured recovery time (RTA) ends here."""
         rta = round((datetime.now(UTC) - self._began).total_seconds() * 1000)
         self.measured.append(Measurement(name="rta_ms", value=rta, unit="ms"))
+
+    def warn(self, nl: str, en: str) -> None:
+        """Something that a person should read though the backup is good."""
+        self.warnings.append(Text(nl=nl, en=en))
 
     def note(self, program: str, text: str) -> None:
         """Keep what a program said."""
@@ -74,32 +79,41 @@ class Report:
         )
 
 
-def verify(context: Context, work: Callable[[Report], None]) -> Outcome:
+def verify(backup: Backup, context: Context, work: Callable[[Report], None]) -> Outcome:
     """Run `work` and turn what it found into an outcome; the evidence is written whatever came of it."""
     report = Report(context)
-    try:
-        work(report)
-        outcome = _good(report)
-    except BackupWrong as wrong:
-        outcome = failed(wrong.text.nl, wrong.text.en)
-    except CannotLook as missing:
-        outcome = could_not_look(missing.text.nl, missing.text.en)
-    except OSError as error:
+    before = fingerprint(backup.path)
+    outcome = _looked(report, work, backup)
+    if before is not None and fingerprint(backup.path) != before:
+        # Whatever came of it is about something that is not there any more, or never was.
         outcome = could_not_look(
-            f"De back-up kon niet worden bekeken: {error.strerror} ({error.filename}).",
-            f"The backup could not be looked at: {error.strerror} ({error.filename}).",
+            f"De back-up {backup.path} is veranderd of verdwenen terwijl hij werd bekeken.",
+            f"The backup {backup.path} changed or vanished while it was being looked at.",
         )
     evidence = report.write(outcome.verdict, outcome.reason.en)
     measured = (*report.measured, *(measurements(report.tables) if report.tables else ()))
-    return outcome.model_copy(update={"measurements": measured, "evidence": evidence, "warning": bool(report.warning)})
+    return outcome.model_copy(update={"measurements": measured, "evidence": evidence, "warning": bool(report.warnings)})
 
 
-def existing(path: str) -> Path:
-    """The backup's path. Raises `BackupWrong` where there is nothing."""
-    found = Path(path)
-    if not found.exists():
-        raise BackupWrong(f"De back-up {path} bestaat niet.", f"The backup {path} does not exist.")
-    return found
+def _looked(report: Report, work: Callable[[Report], None], backup: Backup) -> Outcome:
+    try:
+        work(report)
+        return _good(report, backup)
+    except BackupWrong as wrong:
+        return failed(wrong.text.nl, wrong.text.en)
+    except CannotLook as missing:
+        return could_not_look(missing.text.nl, missing.text.en)
+    except OSError as error:
+        what = f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
+        return could_not_look(
+            f"De back-up kon niet worden bekeken: {what}.", f"The backup could not be looked at: {what}."
+        )
+    except psycopg.Error as error:
+        said = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        return could_not_look(
+            f"De wegwerpserver gaf geen antwoord: {said[0][:300]}.",
+            f"The throwaway server did not answer: {said[0][:300]}.",
+        )
 
 
 def look_at_all(connection: Connection, params: BackupParams, context: Context, report: Report) -> None:
@@ -109,12 +123,18 @@ def look_at_all(connection: Connection, params: BackupParams, context: Context, 
     report.facts["encoding"] = encoding(connection)
     report.measured.append(Measurement(name="encoding", value=encoding(connection)))
     if encoding(connection) == "SQL_ASCII":
-        report.warning = "the database knows no encoding (SQL_ASCII)"
+        report.warn("De database kent geen tekencodering (SQL_ASCII).", "The database knows no encoding (SQL_ASCII).")
     since = backup.taken_at or datetime.now(UTC)
     since = since if since.tzinfo else since.replace(tzinfo=UTC)
     for number, expected in enumerate(backup.tables):
         context.progress(number, len(backup.tables), expected.name)
-        report.tables.append(look(connection, expected, since, params.max_age))
+        found = look(connection, expected, since, params.max_age)
+        if found.ahead:
+            report.warn(
+                f"De nieuwste rij van {found.name} is gedateerd na de back-up; de ouderdom is niet gemeten.",
+                f"The newest row of {found.name} is dated after the backup; its age was not measured.",
+            )
+        report.tables.append(found)
     if not backup.tables:
         _any_table(connection, report)
     context.progress(1, 1, "looked")
@@ -122,7 +142,7 @@ def look_at_all(connection: Connection, params: BackupParams, context: Context, 
 
 def _any_table(connection: Connection, report: Report) -> None:
     """With nothing expected there must at least be something, and a person should know that no more was asked."""
-    report.warning = "no tables are expected of this backup, so only that there are some was looked at"
+    report.warn("Bij deze back-up zijn geen verwachte tabellen opgegeven.", "No tables are expected of this backup.")
     row = connection.execute(
         "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') "
         "AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%'"
@@ -135,18 +155,34 @@ def _any_table(connection: Connection, report: Report) -> None:
     report.facts["tables_found"] = count
 
 
-def _good(report: Report) -> Outcome:
+def _good(report: Report, backup: Backup) -> Outcome:
     rows, names = sum(each.rows for each in report.tables), ", ".join(each.name for each in report.tables)
     if report.tables:
-        return passed(
-            f"De back-up is teruggezet en klopt: {rows} rijen in {names}.",
-            f"The backup was restored and is right: {rows} rows in {names}.",
+        told = Text(
+            nl=f"De back-up is teruggezet en klopt: {rows} rijen in {names}.",
+            en=f"The backup was restored and is right: {rows} rows in {names}.",
         )
-    count = report.facts.get("tables_found", 0)
-    return passed(
-        f"De back-up is teruggezet en bevat {count} tabellen; naar hun inhoud is niet gevraagd.",
-        f"The backup was restored and holds {count} tables; their content was not asked about.",
-    )
+    else:
+        count = report.facts.get("tables_found", 0)
+        told = Text(
+            nl=f"De back-up is teruggezet en bevat {count} tabellen; naar hun inhoud is niet gevraagd.",
+            en=f"The backup was restored and holds {count} tables; their content was not asked about.",
+        )
+    more = [*report.warnings, *_unseen(backup)]
+    return passed(" ".join([told.nl, *(each.nl for each in more)]), " ".join([told.en, *(each.en for each in more)]))
+
+
+def _unseen(backup: Backup) -> list[Text]:
+    """What could be wrong without being seen: said beside the good news."""
+    unseen = ", ".join(each.name for each in backup.tables if each.checksum is None)
+    if not unseen:
+        return []
+    return [
+        Text(
+            nl=f"Zonder controlegetal is een gewijzigde waarde niet te zien in: {unseen}.",
+            en=f"Without a checksum a changed value would not be seen in: {unseen}.",
+        )
+    ]
 
 
 def connected(connect: Callable[[], Connection], role: str, database: str) -> Connection:

@@ -7,11 +7,8 @@ import os
 import pwd
 import re
 import shutil
-import signal
-import subprocess
 import tarfile
 import tempfile
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,91 +18,16 @@ import pytest
 from runners.backup import content
 from runners.backup.basebackup import VerifyBasebackup, VerifyBasebackupParams
 from runners.backup.dump import VerifyDump, VerifyDumpParams
-from runners.backup.tools import CannotLook, given_or_found
+from runners.backup.tools import given_or_found
 from runners.contract import Backup, ExpectedTable, Verdict
+from tests.lab.backup_source import ROWS, serving
 from tests.unit.runners_escrow.deposits import Bench
-
-ROWS = 500
-SCHEMA = f"""
-CREATE TABLE permit (number text PRIMARY KEY, applicant text NOT NULL, filed_at timestamptz, fee numeric, raw bytea);
-INSERT INTO permit
-SELECT 'p' || n, 'Zoë Çelik ' || n, now() - n * interval '1 minute', n / 3.0, decode(md5(n::text), 'hex')
-FROM generate_series(1, {ROWS}) AS n;
-CREATE TABLE "Odd name" (id int PRIMARY KEY, said date);
-INSERT INTO "Odd name" VALUES (1, current_date);
-CREATE TABLE nothing (id int);
-CREATE TABLE keyless (id int);
-INSERT INTO keyless VALUES (1);
-CREATE TABLE mangled (id int PRIMARY KEY, name text);
-INSERT INTO mangled VALUES (1, 'ZoÃ«');
-CREATE TABLE lost (id int PRIMARY KEY, name text);
-INSERT INTO lost VALUES (1, 'Zo?');
-CREATE FUNCTION twice(n int) RETURNS int LANGUAGE sql AS $$ SELECT n * 2; $$;
-CREATE ROLE clerk LOGIN;
-CREATE ROLE asleep NOLOGIN;
-ALTER TABLE nothing OWNER TO clerk;
-GRANT SELECT ON permit TO asleep;
-"""
-
-
-class Source:
-    """The real server that the backups are made of."""
-
-    def __init__(self, folder: Path, binaries: Path) -> None:
-        self.folder, self.binaries = folder, binaries
-        self.user = "nobody" if os.geteuid() == 0 else None
-
-    def tool(self, name: str, *arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [str(self.binaries / name), *map(str, arguments)],
-            user=self.user, extra_groups=[] if self.user else None, cwd="/", capture_output=True, text=True,
-            env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"},
-        )  # fmt: skip
-        assert done.returncode == 0 or not check, done.stderr
-        return done
-
-    @property
-    def dsn(self) -> str:
-        return f"host={self.folder} user=owner dbname=permits"
-
-    def path(self, name: str) -> Path:
-        return self.folder / "made" / name
 
 
 @pytest.fixture(scope="module")
 def source():
-    try:
-        binaries = given_or_found(None)[0].folder
-    except CannotLook:
-        if os.environ.get("CI") == "true":
-            pytest.fail("PostgreSQL programs are missing")
-        pytest.skip("not run: PostgreSQL programs are missing")
-    folder = Path(tempfile.mkdtemp(prefix="wissel-src-"))
-    server = Source(folder, binaries)
-    (folder / "made").mkdir()
-    if server.user:
-        for path in (folder, folder / "made"):
-            shutil.chown(path, server.user)
-    server.tool("initdb", "-D", folder / "data", "-U", "owner", "-A", "trust", "-E", "UTF8", "--locale=C", "-k", "-N")
-    options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]
-    process = subprocess.Popen(
-        [str(binaries / "postgres"), "-D", str(folder / "data"), *options, "-c", "max_connections=130"],
-        user=server.user, extra_groups=[] if server.user else None, cwd="/", stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        admin = f"host={folder} user=owner dbname=postgres"
-        while server.tool("psql", "-d", admin, "-c", "SELECT 1", check=False).returncode != 0:
-            assert process.poll() is None
-            time.sleep(0.05)
-        with psycopg.connect(admin, autocommit=True) as connection:
-            connection.execute("CREATE DATABASE permits")
-        with psycopg.connect(server.dsn, autocommit=True) as connection:
-            connection.execute(SCHEMA)
+    with serving() as server:
         yield server
-    finally:
-        process.send_signal(signal.SIGQUIT)
-        process.wait(10)
-        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +216,7 @@ def test_a_table_left_out_of_the_dump_fails(source, bench):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "does not exist"), (b"", "is empty"), (b"\0\1\2" * 1000, "damaged"), (b"hello\n", "restore fails")],
+    [(None, "does not exist"), (b"", "is empty"), (b"\0\1\2" * 1000, "damaged"), (b"hello\n", "no dump of pg_dump")],
 )
 def test_what_is_no_dump_fails(bench, tmp_path, content, reason):
     if content is not None:
