@@ -1,0 +1,249 @@
+"""The simulated drivers: named, typed and described as the real ones, with bodies that act on the simulated world.
+
+A body is a generator: between two `yield`s lies one instant, and at each of them its worker may be killed, cut off or
+stopped. What the real driver looks at before it acts, the simulated one looks at too.
+"""
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from runners.check.http import CheckHttp
+from runners.contract import Effect, Measurement, Outcome, Repeat, Runner, Seen, Text, Verdict
+from runners.postgres.fence import CheckFenced, Fence
+from runners.postgres.follow import Follow
+from runners.postgres.lag import CaughtUp, ReplicationLag
+from runners.postgres.promote import Promote
+from runners.postgres.unfence import Unfence
+from runners.postgres.writable import CheckWritable
+from runners.switch.command import Command
+from runners.switch.haproxy import Haproxy
+from runners.switch.http import Http
+from tests.reliability.model.model_world import HUB, Caller, World, other
+
+Body = Generator[None, None, Outcome]
+WORDS = Text(nl="Zo is het.", en="So it is.")
+LOOKS = 3
+"""So many instants a driver waits for what it wants to see."""
+
+
+class CommandOnce(Command):
+    """`switch.command` as it is with a template that nobody can observe: its effect may never be repeated."""
+
+    repeat = Repeat.NEVER
+
+
+REAL: tuple[type[Runner], ...] = (
+    CheckFenced,
+    CheckHttp,
+    CheckWritable,
+    CaughtUp,
+    CommandOnce,
+    Fence,
+    Follow,
+    Haproxy,
+    Http,
+    Promote,
+    ReplicationLag,
+    Unfence,
+)
+REGISTRY: dict[str, Runner] = {kind.name: kind() for kind in REAL}
+
+
+def end(verdict: Verdict, **measured: Any) -> Outcome:
+    values = tuple(Measurement(name=name, value=value) for name, value in measured.items())
+    return Outcome(verdict=verdict, reason=WORDS, measurements=values, needed_supplier=False)
+
+
+def passed(**measured: Any) -> Outcome:
+    return end(Verdict.PASSED, **measured)
+
+
+def failed(**measured: Any) -> Outcome:
+    return end(Verdict.FAILED, **measured)
+
+
+def unknown(**measured: Any) -> Outcome:
+    return end(Verdict.UNKNOWN, **measured)
+
+
+def lsn(number: int) -> str:
+    return f"0/{number:X}"
+
+
+def fence(world: World, call: Caller) -> Body:
+    node = world.nodes[call.node]
+    yield
+    if not node.up:
+        return failed(primary_reachable=False)
+    if node.recovery:
+        return failed()
+    canary = world.write(node)
+    node.signal = True
+    yield
+    if not node.up:
+        return failed()
+    world.stop(call.node, call)
+    yield
+    return passed(final_lsn=lsn(len(node.rows)), canary=f"{call.key}@{canary}")
+
+
+def unfence(world: World, call: Caller) -> Body:
+    yield
+    across = world.nodes[other(call.node)]
+    if not world.reach(call.node, across.side) or not across.up:
+        return unknown()
+    if not across.recovery:
+        return failed()
+    node = world.nodes[call.node]
+    if not node.writable:
+        world.unfence(call.node, call)
+    yield
+    return passed() if node.writable else failed()
+
+
+def promote(world: World, call: Caller) -> Body:
+    node = world.nodes[call.node]
+    yield
+    if not node.up or not node.recovery:
+        return failed()
+    if world.streaming(node):
+        return failed()
+    world.promote(call.node, call)
+    yield
+    return passed(promoted_ms=1.0)
+
+
+def follow(world: World, call: Caller) -> Body:
+    node, upstream = world.nodes[call.node], str(call.params["upstream"])
+    above = world.nodes[upstream]
+    yield
+    if not world.reach(call.node, upstream) or not above.writable:
+        return failed()
+    if node.writable:
+        return failed()
+    node.up = False
+    yield
+    if above.rows[: len(node.rows)] != node.rows:
+        return failed(diverged=True)
+    if not node.up:
+        world.follow(call.node, upstream, call)
+    yield
+    return passed() if world.streaming(node) else failed()
+
+
+def redirect(world: World, call: Caller) -> Body:
+    yield
+    world.redirect(str(call.params["to"]), call)
+    yield
+    return passed()
+
+
+def page(world: World, call: Caller) -> Body:
+    on = call.kind != "undo"
+    yield
+    accepted = world.ask_page(on, call, call.key)
+    yield
+    return passed() if accepted else failed()
+
+
+def command(world: World, call: Caller) -> Body:
+    yield
+    world.command(call.params["command"] == "stop-jobs", call)
+    yield
+    return passed()
+
+
+def check_fenced(world: World, call: Caller) -> Body:
+    yield
+    node = world.nodes[call.node]
+    return failed() if node.up else passed(restart_is_safe=node.signal)
+
+
+def caught_up(world: World, call: Caller) -> Body:
+    wanted = int(str(call.params["lsn"]).partition("/")[2], 16)
+    node = world.nodes[call.node]
+    for _ in range(LOOKS):
+        yield
+        if not node.up or not node.recovery:
+            return failed()
+        if len(node.rows) >= wanted:
+            return passed(replay_lsn=lsn(len(node.rows)))
+    return failed()
+
+
+def replication_lag(world: World, call: Caller) -> Body:
+    source, target = world.nodes[str(call.params["from"])], world.nodes[str(call.params["to"])]
+    for _ in range(LOOKS):
+        yield
+        if not source.up or not world.reach(target.side, source.side):
+            return failed(primary_reachable=False)
+        if not world.streaming(target):
+            return failed()
+        if source.rows == target.rows or not world.lazy:
+            return passed(lag_seconds=0.0)
+    return failed()
+
+
+def check_writable(world: World, call: Caller) -> Body:
+    yield
+    node = world.nodes[call.node]
+    if not node.writable:
+        return failed()
+    canary = call.params.get("canary")
+    if canary is not None and int(str(canary).rpartition("@")[2]) not in node.rows:
+        return failed()
+    return passed(rpa_ms=0.0)
+
+
+def check_http(world: World, call: Caller) -> Body:
+    wanted = call.params.get("served_by")
+    for _ in range(LOOKS):
+        yield
+        node = world.nodes[world.proxy]
+        works = node.writable and world.reach(HUB, node.side)
+        if works and wanted in (None, world.proxy):
+            return passed()
+    return failed()
+
+
+BODIES: dict[str, Callable[[World, Caller], Body]] = {
+    "postgres.fence": fence,
+    "postgres.unfence": unfence,
+    "postgres.promote": promote,
+    "postgres.follow": follow,
+    "switch.haproxy": redirect,
+    "switch.http": page,
+    "switch.command": command,
+    "postgres.check-fenced": check_fenced,
+    "postgres.caught-up": caught_up,
+    "postgres.replication-lag": replication_lag,
+    "postgres.check-writable": check_writable,
+    "check.http": check_http,
+}
+
+
+def observe(name: str, world: World, params: dict[str, Any]) -> Seen:
+    """What the real driver's `observe` would see."""
+    side = str(params.get("node", params.get("to", "")))
+    match name:
+        case "postgres.fence":
+            node = world.nodes[side]
+            return Seen.DONE if not node.up and node.signal else Seen.NOT_DONE
+        case "postgres.promote" | "postgres.unfence":
+            return Seen.DONE if world.nodes[side].writable else Seen.NOT_DONE
+        case "postgres.follow":
+            upstream = str(params["upstream"])
+            if not world.reach(side, upstream):
+                return Seen.UNKNOWN
+            follows = world.streaming(world.nodes[side]) and world.nodes[side].upstream == upstream
+            return Seen.DONE if follows else Seen.NOT_DONE
+        case "switch.haproxy":
+            return Seen.DONE if world.proxy == side else Seen.NOT_DONE
+        case "switch.http":
+            return Seen.DONE if world.page else Seen.NOT_DONE
+        case "switch.command":
+            return Seen.UNKNOWN
+    return Seen.NOT_DONE
+
+
+ACTING = frozenset(name for name, each in REGISTRY.items() if each.effect is not Effect.OBSERVES)
