@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -16,12 +16,24 @@ from app.core.settings import Settings
 from app.core.space import Space, notice
 
 _AFTER_COMMIT = "after_commit"
+_READ_ONLY = "25006"
+_NOT_FOR_EVER = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+"""How long libpq waits for a server that is gone without a word, unless the URL says otherwise (seconds; user timeout
+in milliseconds); the system's own default is a quarter of an hour."""
 
 
 def make_engine(url: str) -> Engine:
     """An engine for SQLite (WAL, foreign keys on, explicit BEGIN) or PostgreSQL."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True)
+        given = make_url(url).query
+        more = {name: value for name, value in _NOT_FOR_EVER.items() if name not in given}
+        return create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True, connect_args=more)
     engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30}, pool_size=20)
 
     @event.listens_for(engine, "connect")
@@ -55,6 +67,9 @@ class Database:
     def _notice(self, context: ExceptionContext) -> None:
         if notice(self.space if self.is_sqlite else None, context.original_exception):
             self.was_full = True
+        if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+            # A standby, or a primary that was set aside: the pool asks anew who may be written to.
+            context.is_disconnect = True
 
     def look_after(self, settings: Settings) -> None:
         """Lay in the reserve of the data folder, and give it up when a write fails for lack of room."""

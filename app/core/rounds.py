@@ -34,7 +34,7 @@ class Round:
             return f"the {self.name} thread does not run"
         if self.begun is not None and now - self.begun > self.stuck:
             return f"has been busy for {now - self.begun:.0f} s"
-        if now - self.ended > self.late:
+        if self.begun is None and now - self.ended > self.late:
             return f"has not run for {now - self.ended:.0f} s"
         return None
 
@@ -79,6 +79,12 @@ class Rounds:
         for each in self._rounds:
             if each.thread is not None:
                 each.thread.join(timeout=seconds)
+
+    def went_on(self, name: str) -> None:
+        """What is under way has much to do, but does not hang: its time begins anew."""
+        for each in self._rounds:
+            if each.name == name and each.begun is not None:
+                each.begun = clock.passed()
 
     def trouble(self) -> dict[str, str | None]:
         """What is wrong, by name."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,7 +16,10 @@ class Settings(BaseSettings):
     data_dir: Path = Path("wissel-data")
     """Folder for the SQLite file, evidence and other local state."""
     database_url: SecretStr | None = None
-    """SQLAlchemy or libpq URL (``postgresql://…`` or ``sqlite:///…``); default: SQLite in the data folder."""
+    """SQLAlchemy or libpq URL (``postgresql://…`` or ``sqlite:///…``); default: SQLite in the data folder.
+
+    Of several hosts (``postgresql://wissel@one:5432,two:5432/wissel``) the one that may be written to is used.
+    """
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     base_url: str | None = None
@@ -56,8 +60,8 @@ class Settings(BaseSettings):
         text = self.database_url.get_secret_value()
         for plain in ("postgresql://", "postgres://"):
             if text.startswith(plain):
-                return "postgresql+psycopg://" + text.removeprefix(plain)
-        return text
+                text = "postgresql+psycopg://" + text.removeprefix(plain)
+        return _with_several_hosts(text) if text.startswith("postgresql+psycopg://") else text
 
     @property
     def evidence_dir(self) -> Path:
@@ -73,3 +77,15 @@ class Settings(BaseSettings):
     def secure(self) -> bool:
         """Whether people reach the service over TLS."""
         return (self.base_url or "").startswith("https://")
+
+
+def _with_several_hosts(url: str) -> str:
+    """libpq's ``one:5432,two:5432`` in SQLAlchemy's words; only a host that may be written to is ever used."""
+    parts = urlsplit(url)
+    user, at, hosts = parts.netloc.rpartition("@")
+    if "," not in hosts:
+        return url
+    query = [("host", host) for host in hosts.split(",")] + parse_qsl(parts.query, keep_blank_values=True)
+    if not any(name == "target_session_attrs" for name, _ in query):
+        query.append(("target_session_attrs", "read-write"))
+    return urlunsplit((parts.scheme, f"{user}{at}", parts.path, urlencode(query, safe=":/[]"), ""))

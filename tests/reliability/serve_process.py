@@ -1,0 +1,22 @@
+"""The web service with its worker as a process of its own, for tests that take its database or its disk away."""
+
+import sys
+
+import uvicorn
+
+from app.core import logs
+from app.core.settings import Settings
+from app.main import create_app
+
+
+def main() -> None:
+    """Serve on the port named until SIGTERM; as `wissel serve` does, which does not run as root."""
+    logs.configure("warning")
+    settings = Settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    made = create_app(settings, work=True)
+    uvicorn.run(made, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", timeout_graceful_shutdown=1)
+
+
+if __name__ == "__main__":
+    main()
