@@ -142,7 +142,9 @@ class Worker:
             leases.revive(session, self.boot.id, now=clock.now(), seconds=self.settings.lease_seconds)
 
     def _watch(self) -> None:
-        if self.database.is_sqlite:  # a file that is full or busy hands nothing to another machine: being alive is enough
+        if (
+            self.database.is_sqlite
+        ):  # a file that is full or busy hands nothing to another machine: being alive is enough
             self._may_act(clock.passed())
         running = [each.work.step_run_id for each in self.performer.underway()]
         if running:
@@ -187,11 +189,15 @@ class Worker:
             ready = steps.ready_steps(session, None)
             active = steps.active_runs(session)
             looks = guards.due(session, self.engine.sites, now=clock.now())
+            soon = ahead.drivers_ahead(session, self.engine.sites)
         for step in ready:
             self.engine.dispatch(step)
         for look in looks:
             self._look(look)
         self.hosts.close_runs(keep=active)
+        if soon != self._soon or not soon:
+            self._soon = soon
+            self._looks.submit(self.hosts.prepare, soon)
 
     def _take_over(self, dead_pids: list[int]) -> None:
         now = clock.now()
@@ -262,7 +268,7 @@ class Worker:
             log.warning("the emergency kits could not be made", error=str(error).splitlines()[0])
 
     def _tick(self) -> None:
-        service.tick(self.database, self.registry, now=clock.now())
+        service.tick(self.database, self.registry, now=clock.now(), went_on=lambda: self._rounds.went_on("clock"))
 
 
 def _dead_pids(database: Database) -> list[int]:

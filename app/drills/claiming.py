@@ -111,14 +111,20 @@ def coming(
     ]
 
 
-def claim_due_moments(session: Session, *, now: datetime) -> list[DrillMoment]:
+def due_drills(session: Session, *, now: datetime) -> list[str]:
+    """Ids of the drills of which a moment has come; one look in an index, however many drills there are."""
+    due = select(Drill.id).where(col(Drill.archived_at).is_(None), col(Drill.next_due_at) <= now)
+    return list(session.exec(due.order_by(col(Drill.next_due_at), col(Drill.id))))
+
+
+def claim_due_moments(session: Session, *, now: datetime, drill_ids: Sequence[str] | None = None) -> list[DrillMoment]:
     """Record every moment that has come since the last look; answers those that are to be run now (state planned).
 
-    Any number of instances may look at once: each moment becomes one row, and one instance gets it.
+    Any number of instances may look at once: each moment becomes one row, and one instance gets it. `drill_ids`: of
+    these drills only; None: of all of which a moment has come.
     """
-    statement = select(Drill).where(
-        col(Drill.archived_at).is_(None), col(Drill.next_due_at).is_not(None), col(Drill.next_due_at) <= now
-    )
+    ids = due_drills(session, now=now) if drill_ids is None else drill_ids
+    statement = select(Drill).where(col(Drill.id).in_(ids), col(Drill.next_due_at) <= now)
     claimed: list[DrillMoment] = []
     for drill in session.exec(statement.order_by(col(Drill.next_due_at), col(Drill.id))).all():
         claimed.extend(row for row in _claimed(session, drill, now) if row.state is MomentState.PLANNED)

@@ -1,5 +1,6 @@
 """The clock's share in the runs: due moments become runs, waits and questions end, what came too late is missed."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -9,18 +10,21 @@ from app.access.rules import SYSTEM
 from app.core.db import Database
 from app.core.errors import Problem, not_found
 from app.drills import claiming
-from app.drills import service as drills
 from app.drills.models import Drill, DrillMoment
 from app.drills.rules import MomentState
 from app.runs import drivers, handover, leases, obligations, planning, steps, words
 from app.runs.models import Run, StepRun
 from app.runs.progress import advance
-from app.runs.rules import ENDS, Pause, passed_no_return
+from app.runs.rules import ENDS, Pause, RunState, passed_no_return
 from app.runs.view import hold, tell
 from app.runs.work import ReadyStep
 from runners.contract import Registry
 
 log = structlog.get_logger()
+AT_ONCE = 50
+"""So many drills are claimed in one transaction; so many runs that wait for approval are looked at in one beat."""
+TURN = 10
+"""Seconds after which the next share of those has its turn."""
 PATIENCE = timedelta(seconds=60)
 """How long a ready step waits for a worker to live at its site before it counts as *could not look*."""
 
@@ -35,24 +39,52 @@ def find(session: Session, key: str) -> Run:
     return found
 
 
-def tick(database: Database, registry: Registry, *, now: datetime) -> None:
-    """One beat of the clock; each drill and each run in a transaction of its own, so that one can't stop the rest."""
+def tick(database: Database, registry: Registry, *, now: datetime, went_on: Callable[[], None] = lambda: None) -> None:
+    """One beat of the clock; each drill and each run in a transaction of its own, so that one can't stop the rest.
+
+    `went_on` is called after each piece of work: a beat with much to do is long, and yet does not hang.
+    """
     drivers.use(registry)
-    with database.transaction() as session:
-        drills.claim_due_moments(session, now=now)
+    _claim(database, now, went_on)
     for moment_id in _due(database):
         _guarded(database, moment_id, _plan_moment, now)
+        went_on()
     with database.transaction(write=False) as session:
-        waiting, going = planning.unstarted(session), _going(session, now)
+        waiting, going = _waiting(session, now), _going(session, now)
     for run_id in waiting:
         _guarded(database, run_id, _start, now)
+        went_on()
     for run_id in going:
         _guarded(database, run_id, _move, now)
+        went_on()
     with database.transaction() as session:
         obligations.remind(session, now=now)
     for step in _unserved(database, now):
         with database.transaction() as session:
             handover.nobody_there(session, step.step_run_id, step.attempt, now=now)
+
+
+def _claim(database: Database, now: datetime, went_on: Callable[[], None]) -> None:
+    """Claim in pieces: on SQLite nobody else can write meanwhile, and an abort must not wait for a thousand drills."""
+    with database.transaction(write=False) as session:
+        due = claiming.due_drills(session, now=now)
+    for first in range(0, len(due), AT_ONCE):
+        with database.transaction() as session:
+            claiming.claim_due_moments(session, now=now, drill_ids=due[first : first + AT_ONCE])
+        went_on()
+
+
+def _waiting(session: Session, now: datetime) -> list[str]:
+    """Runs that may be started now, and of those that wait for approval the share whose turn it is.
+
+    A beat stays short also where thousands wait; their last approval starts them itself, whosever turn it is.
+    """
+    awaiting = select(Run.id).where(Run.state == RunState.AWAITING_APPROVAL, col(Run.ended).is_(None))
+    patient = set(session.exec(awaiting))
+    unstarted = planning.unstarted(session)
+    later = [run_id for run_id in unstarted if run_id in patient]
+    share = int(now.timestamp() // TURN) % (-(-len(later) // AT_ONCE) or 1)
+    return [each for each in unstarted if each not in patient] + later[share * AT_ONCE : (share + 1) * AT_ONCE]
 
 
 def _guarded(database: Database, key: str, body: object, now: datetime) -> None:
