@@ -20,7 +20,7 @@ from app.core.settings import Settings
 from app.findings import sweep as findings_sweep
 from app.plans import service as plans
 from app.reports.kit.keep import Renewal
-from app.runs import guards, handover, leases, room, service, steps, wakeup
+from app.runs import ahead, guards, handover, leases, room, service, steps, wakeup
 from app.runs.engine import Engine, this_boot
 from app.runs.hosts import Hosts
 from app.runs.perform import Performer
@@ -195,9 +195,7 @@ class Worker:
         for look in looks:
             self._look(look)
         self.hosts.close_runs(keep=active)
-        if soon != self._soon or not soon:
-            self._soon = soon
-            self._looks.submit(self.hosts.prepare, soon)
+        self.hosts.prepare(soon)
 
     def _take_over(self, dead_pids: list[int]) -> None:
         now = clock.now()

@@ -14,7 +14,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib.metadata import entry_points
 from typing import Any, BinaryIO
 
@@ -141,6 +142,9 @@ class Host:
         log = Log(self._vault.known, lambda line: self._pipe.say(id=request.id, log=line))
         self._prints.log = log
         try:
+            self._load_ahead(request.soon)
+            if request.call is Call.WARM:
+                return
             runner = self._runner(request.runner)
             params = _params(runner, request.params)
             answer = self._call(runner, params, request, log)
@@ -170,6 +174,12 @@ class Host:
         except EvidenceWrong as wrong:
             raise CallFailed(ErrorKind.NONSENSE, f"{runner.name}: {wrong}") from wrong
         return {field: self._vault.known.mask_all(answer)}
+
+    def _load_ahead(self, names: Iterable[str]) -> None:
+        """Load drivers before they are needed; what is wrong with one of them is told when it is called itself."""
+        for name in names:
+            with suppress(CallFailed):
+                self._runner(name)
 
     def _runner(self, name: str) -> Runner:
         if name not in self._runners:

@@ -7,14 +7,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from runners.cleaning import plain
-from runners.host_protocol import LONGEST_LINE, HostReply, HostRequest, Progress
+from runners.host_protocol import LONGEST_LINE, Call, HostReply, HostRequest, Progress
 from runners.processes import kill_tree
 from runners.term import Term
 
@@ -111,6 +111,20 @@ class RunnerHost:
                 on_log(reply.log)
             if reply.final:
                 return reply
+
+    def warm(self, names: Iterable[str]) -> None:
+        """Let it load these drivers; does not wait for that. Raises `HostDied`."""
+        request = HostRequest(
+            id="warm",
+            call=Call.WARM,
+            runner="",
+            effect_key="",
+            fencing_token=0,
+            deadline=datetime.now(UTC),
+            evidence="",
+            soon=tuple(names),
+        )
+        self._send(request.model_dump_json().encode() + b"\n")
 
     def kill(self) -> None:
         """SIGKILL the host and everything below it, now; a pending call raises `HostDied`. Harmless when repeated."""

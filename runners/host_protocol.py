@@ -20,6 +20,8 @@ class Call(StrEnum):
     OBSERVE = "observe"
     UNDO = "undo"
     PREVIEW = "preview"
+    WARM = "warm"
+    """Nothing but loading the drivers under `soon`; nobody waits for the reply."""
 
 
 class ErrorKind(StrEnum):
@@ -46,6 +48,8 @@ class HostRequest(Frozen):
     evidence: str
     """Path of an existing empty folder."""
     policy: SitePolicy = SitePolicy()
+    soon: tuple[str, ...] = ()
+    """Drivers that this host will need too: loaded now, and not while users wait for the switch."""
     life: int | None = None
     """The worker's life in which the step was begun (`runners.term`); a host refuses it in a later one."""
 

@@ -3,8 +3,14 @@
 import threading
 from collections import defaultdict
 
-from runners.host_client import RunnerHost
+import structlog
+
+from runners.host_client import HostDied, HostRefused, RunnerHost
 from runners.term import Term
+
+log = structlog.get_logger()
+SPARES = 2
+"""Hosts kept ready for a run that waits to begin: its first checks often stand beside each other."""
 
 
 class Hosts:
@@ -15,15 +21,21 @@ class Hosts:
         self.term = Term()
         self._idle: dict[str, list[RunnerHost]] = defaultdict(list)
         self._busy: dict[str, RunnerHost] = {}
+        self._spare: list[RunnerHost] = []
+        self._making = False
         self._lock = threading.Lock()
 
     def take(self, run_id: str, step_run_id: str) -> RunnerHost:
         """A living host for one step of this run. Raises `HostRefused` where none can be started."""
         with self._lock:
             waiting = self._idle[run_id]
-            host = next((each for each in waiting if each.alive), None)
+            # The one that was used last: its connections and drivers are those that the next step needs.
+            host = next((each for each in reversed(waiting) if each.alive), None)
             if host is not None:
                 waiting.remove(host)
+            else:
+                host = next((each for each in self._spare if each.alive), None)
+                self._spare = [each for each in self._spare if each is not host]
         host = host or RunnerHost(drop_to=self._user, term=self.term).start()
         with self._lock:
             self._busy[step_run_id] = host
@@ -50,6 +62,36 @@ class Hosts:
         for host in hosts:
             host.kill()
 
+    def prepare(self, names: frozenset[str]) -> None:
+        """Have hosts ready that loaded these drivers, for a run that waits to begin; none where `names` is empty.
+
+        Returns at once: what is to be started, starts beside.
+        """
+        with self._lock:
+            gone = [each for each in self._spare if not (names and each.alive)]
+            self._spare = [each for each in self._spare if each not in gone]
+            lacking = bool(names) and len(self._spare) < SPARES and not self._making
+            self._making = self._making or lacking
+        for host in gone:
+            host.close()
+        if lacking:
+            threading.Thread(target=self._make_spares, args=(sorted(names),), name="spare hosts", daemon=True).start()
+
+    def _make_spares(self, names: list[str]) -> None:
+        try:
+            while len(self._spare) < SPARES and self._making:
+                host = RunnerHost(drop_to=self._user, term=self.term).start()
+                host.warm(names)
+                with self._lock:
+                    wanted = self._making
+                    self._spare += [host] if wanted else []
+                if not wanted:
+                    host.close()  # we were closed meanwhile
+        except (HostRefused, HostDied) as error:
+            log.warning("no runner host could be made ready", error=str(error))  # the step itself will say why
+        finally:
+            self._making = False
+
     def close_runs(self, keep: set[str]) -> None:
         """End the idle hosts of all runs that are not in `keep`."""
         with self._lock:
@@ -61,4 +103,6 @@ class Hosts:
     def close(self) -> None:
         """End all hosts."""
         self.kill_all()
+        self._making = False
+        self.prepare(frozenset())
         self.close_runs(keep=set())

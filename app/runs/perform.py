@@ -176,6 +176,7 @@ class Performer:
             deadline=work.deadline,
             evidence=str(folder),
             policy=self._policy(),
+            soon=work.soon,
             life=state.life,
         )
         try:

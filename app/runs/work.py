@@ -49,6 +49,8 @@ class Work:
     observe_runner: str
     """Runner whose `observe` is called where `call` is observe-first."""
     observe_params: dict[str, Any] = field(default_factory=dict)
+    soon: tuple[str, ...] = ()
+    """Drivers that the run still needs at this site, for its host to load before they are called."""
 
 
 @dataclass(frozen=True)
