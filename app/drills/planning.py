@@ -40,8 +40,8 @@ class Planned:
 
     @property
     def direction(self) -> Direction | None:
-        """Over or back, for a playbook with two sides; by the side that will serve."""
-        sides = opposed(self.playbook.inputs) if self.playbook else None
+        """Over or back, for a playbook that moves the service; by the side that will serve."""
+        sides = opposed(self.playbook.inputs) if self.playbook and self.playbook.moves_service else None
         if sides is None or sides[1] not in self.values:
             return None
         target = self.values[sides[1]]

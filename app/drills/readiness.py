@@ -33,7 +33,7 @@ def lacks(session: Session, drill: Drill, *, registry: Registry, now: datetime) 
     found += _playbook(version, playbook, registry)
     found += _people(session, drill, playbook)
     found += _nodes(playbook, values)
-    found += _home(session, drill, values)
+    found += _home(session, drill, playbook, values)
     freeze = calendar.covering(session, now, drill.service_id)
     if freeze is not None:
         found.append(
@@ -106,11 +106,13 @@ def _pair(pair: EnvironmentPair, field: str, uses: set[str]) -> Iterator[Lack]:
             yield "driver-missing", field, reason
 
 
-def _home(session: Session, drill: Drill, values: dict[str, object]) -> list[Lack]:
+def _home(session: Session, drill: Drill, playbook: Playbook, values: dict[str, object]) -> list[Lack]:
     """A switch away from a side that is not home is planned for later, or wrong: say so."""
     source = values.get("from")
     pair = session.get(PairRow, drill.pair_id) if drill.pair_id else None
-    if pair is None or not isinstance(source, Side) or drill.direction is None or pair.home_side.value == source.value:
+    if pair is None or not isinstance(source, Side) or drill.direction is None or not playbook.moves_service:
+        return []
+    if pair.home_side.value == source.value:
         return []
     reason = say("Home is the {home} side now; this drill switches away from {side}.", home=pair.home_side, side=source)
     return [("other-side-is-home", "inputs/from", reason)]

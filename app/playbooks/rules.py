@@ -305,6 +305,11 @@ class Playbook(Frozen):
     """Steps of kind inject, released by the exercise clock."""
     steps: Annotated[tuple[Step, ...], Field(min_length=1)]
 
+    @property
+    def moves_service(self) -> bool:
+        """Whether it moves a service to the other side; what only lets a side follow again does not."""
+        return any(step.starts_outage or step.ends_outage or step.point_of_no_return for step in self.steps)
+
     def step(self, step_id: str) -> Step:
         """The step with this id. Raises KeyError where there is none."""
         for step in self.steps:

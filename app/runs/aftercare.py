@@ -14,12 +14,14 @@ from app.core.db import SessionDep
 from app.core.idempotency import OnceDep
 from app.core.listing import ListQuery, Page, link_header, paged
 from app.runs import obligations, stays
+from app.runs.activation_shapes import ActivationReviewIn
 from app.runs.aftercare_shapes import CompletionIn, ObligationOut, ObligationQuery, StayLookIn, StayOut
 from app.runs.models import Stay
 
 router = APIRouter(tags=["runs"])
 Reader = Annotated[Actor, Depends(allowed(Action.READ))]
 Operator = Annotated[Actor, Depends(allowed(Action.OPERATE_RUN))]
+Approver = Annotated[Actor, Depends(allowed(Action.APPROVE_RUN))]
 Answerer = Annotated[Actor, Depends(allowed(Action.ANSWER_STEP))]
 Key = Annotated[str, Path(max_length=64, description="Id or human reference, such as PAIR-001")]
 Id = Annotated[str, Path(max_length=64)]
@@ -33,7 +35,7 @@ def listed(
     response: Response,
     query: Annotated[ObligationQuery, Query()],
 ) -> Page[ObligationOut]:
-    """What runs left that must still be cleaned up, the most urgent first."""
+    """What runs left that must still be done, the most urgent first: cleaned up, caught up, or reviewed."""
     rows, total = obligations.listed(session, query)
     link_header(request, response, query, total)
     items = [ObligationOut.model_validate(row) for row in rows]
@@ -49,11 +51,26 @@ def listed(
 def complete(
     session: SessionDep, actor: Operator, once: OnceDep, response: Response, id: Id, data: CompletionIn
 ) -> Any:
-    """Say that it was cleaned up; with `forced`, that it is let be. A run has not passed before all of it is done."""
+    """Say that it was done; with `forced`, that it is let be. What is owed to a lost side asks for evidence."""
 
     def make() -> ObligationOut:
-        given: dict[str, Any] = {"reason": data.reason, "forced": data.forced}
+        given: dict[str, Any] = {"reason": data.reason, "forced": data.forced, "evidence": data.evidence}
         return ObligationOut.model_validate(obligations.complete(session, id, actor=actor, now=clock.now(), **given))
+
+    return once(make, response)
+
+
+@router.post(
+    "/obligations/{id}/reviews", operation_id="reviewActivation", status_code=201, response_model=ObligationOut
+)
+def review(
+    session: SessionDep, actor: Approver, once: OnceDep, response: Response, id: Id, data: ActivationReviewIn
+) -> Any:
+    """Say whether it was right to begin without approval; a no opens a finding. Never by who began it."""
+
+    def make() -> ObligationOut:
+        given: dict[str, Any] = {"agreed": data.agreed, "reason": data.reason}
+        return ObligationOut.model_validate(obligations.review(session, id, actor=actor, now=clock.now(), **given))
 
     return once(make, response)
 

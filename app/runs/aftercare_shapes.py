@@ -1,4 +1,4 @@
-"""What goes in and out of the API for what follows a run: obligations and stays."""
+"""What goes in and out of the API for what follows a run: obligations, debts, reviews and stays."""
 
 from typing import Annotated
 
@@ -6,6 +6,8 @@ from pydantic import Field
 
 from app.core.listing import ListQuery
 from app.core.shapes import Moment, Name, Shape
+from app.runs.loss import ObligationKind
+from app.runs.shapes import Sha256
 
 
 class ObligationQuery(ListQuery):
@@ -13,6 +15,10 @@ class ObligationQuery(ListQuery):
 
     open: bool | None = None
     """Only those that are still to be met, or only those that were."""
+    kind: ObligationKind | None = None
+    pair: Annotated[str, Field(max_length=64)] | None = None
+    """Id or reference of an environment pair."""
+    run: Annotated[str, Field(max_length=64)] | None = None
 
 
 class CompletionIn(Shape):
@@ -22,6 +28,8 @@ class CompletionIn(Shape):
     """What was done, or why it is let be."""
     forced: bool = False
     """Let it be: nothing was cleaned up, and the run never passes."""
+    evidence: Annotated[list[Sha256], Field(max_length=50)] = []
+    """Hashes of files that were uploaded to steps of the run; a debt asks for one, unless it is forced."""
 
 
 class StayLookIn(Shape):
@@ -37,7 +45,21 @@ class ObligationOut(Shape):
 
     id: str
     run_id: str
+    kind: ObligationKind
     what: str
+    text: dict[str, str]
+    """The same in both languages, where the playbook says it."""
+    step_id: str | None
+    pair_id: str | None
+    side: str | None
+    """The side to which it is owed."""
+    runner: str | None
+    """A later step of this runner on that side settles it."""
+    bars: bool
+    """Whether that side may not take part again before it is settled."""
+    settled_by: str | None
+    """The run that settled it."""
+    evidence: list[str]
     due_at: Moment
     done_at: Moment | None
     done_by: str | None

@@ -17,7 +17,7 @@ from app.core.idempotency import OnceDep
 from app.core.listing import ListQuery, Page, link_header
 from app.drills.claiming import moment_by_hand
 from app.drills.service import find as find_drill
-from app.runs import aftercare, approval, commands, locks, operations, planning, service, shown
+from app.runs import activation_api, aftercare, approval, commands, locks, operations, planning, service, shown
 from app.runs.models import EvidenceFile, Run, RunEvent
 from app.runs.preview import preview
 from app.runs.record import Approval, ApprovalVerdict
@@ -213,3 +213,4 @@ def release(
 
 router.include_router(operations.router)
 router.include_router(aftercare.router)
+router.include_router(activation_api.router)

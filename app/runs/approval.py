@@ -16,7 +16,7 @@ from app.core.messages import say
 from app.drills.models import Drill
 from app.drills.rules import ApprovalPolicy
 from app.playbooks.rules import Mode
-from app.runs import words
+from app.runs import activated, words
 from app.runs.compose import compose
 from app.runs.models import Run
 from app.runs.record import Approval, ApprovalVerdict
@@ -118,7 +118,8 @@ def why_void(session: Session, run: Run, *, now: datetime) -> Words | None:
         return None
     own = session.exec(select(Approval).where(Approval.run_id == run.id).with_for_update()).all()
     out = excluded(drill, starter=run.starter, author=run.author)
-    if standing(policy, [_said(row) for row in own], run.digest, excluded=out, now=now) is Standing.GRANTED:
+    found = standing(policy, [_said(row) for row in own], run.digest, excluded=out, now=now)
+    if _enough(session, run, found) is Standing.GRANTED:
         return None
     return words.APPROVAL_ENDED
 
@@ -154,7 +155,14 @@ def stands(session: Session, run: Run, *, now: datetime) -> Standing:
     if policy is None:
         return Standing.GRANTED
     out = excluded(drill, starter=run.starter, author=run.author)
-    return standing(policy, [_said(row) for row in bearing(session, run)], run.digest, excluded=out, now=now)
+    found = standing(policy, [_said(row) for row in bearing(session, run)], run.digest, excluded=out, now=now)
+    return _enough(session, run, found)
+
+
+def _enough(session: Session, run: Run, found: Standing) -> Standing:
+    """Under break-glass the real thing waits for nobody; one deny stops it all the same."""
+    waits = found is Standing.WAITING
+    return Standing.GRANTED if waits and activated.glass_broken(session, run) else found
 
 
 def use(session: Session, run: Run, *, now: datetime) -> None:

@@ -8,10 +8,12 @@ from sqlmodel import Session
 from app.access.rules import Actor
 from app.core import audit
 from app.core.db import locked
-from app.core.errors import Conflict, NotAllowed, NotFound
+from app.core.errors import Conflict, FieldError, InvalidInput, NotAllowed, NotFound
 from app.core.messages import say
+from app.drills.models import Drill
 from app.playbooks.rules import Choice, StepKind
-from app.runs import approval, facts, locks, planning
+from app.runs import activations, approval, facts, planning, takeover
+from app.runs.activation_shapes import ActivationIn, ThenActivateIn
 from app.runs.finish import finish_run
 from app.runs.models import EnvironmentLock, Run, StepRun
 from app.runs.progress import advance
@@ -211,15 +213,49 @@ def leave(session: Session, run_id: str, *, actor: Actor, reason: str, now: date
     return held
 
 
-def this_is_real(session: Session, run_id: str, *, actor: Actor, reason: str, now: datetime) -> Held:
-    """A real disaster during a drill: it stops at once, is marked, waits for no cleanup, and frees what it locks."""
+def this_is_real(
+    session: Session,
+    run_id: str,
+    *,
+    actor: Actor,
+    reason: str,
+    now: datetime,
+    then_activate: ThenActivateIn | None = None,
+) -> Held:
+    """A real disaster during a drill: it stops at once, is marked, waits for no cleanup, and frees what it locks.
+
+    With `then_activate` the same plan is put to work in this same transaction; where that is refused the drill goes on
+    as if nothing was said. Raises the refusals of `activations.start`.
+    """
     held = hold(session, run_id)
     require(held, Command.THIS_IS_REAL)
-    held.run.real, held.run.alarm_at = True, now
+    if then_activate is not None:
+        _require_reason(reason)
     _note(session, held, Command.THIS_IS_REAL, actor, reason, now)
-    finish_run(session, held, RunState.ABORTED, now=now, reason=reason)
-    locks.release(session, held.run)
+    left = takeover.stop_as_real(session, held, now=now, reason=reason)
+    if then_activate is not None:
+        data = _activation_of(session, held.run, then_activate, reason, now)
+        activations.start(session, data, actor=actor, now=now, drill_run=held.run, carried=left)
     return held
+
+
+def _require_reason(reason: str) -> None:
+    if not reason.strip():
+        text = say("Say what happened: it is kept with the activation.")
+        raise InvalidInput(text, errors=[FieldError("reason", "reason-required", text)])
+
+
+def _activation_of(session: Session, run: Run, told: ThenActivateIn, reason: str, now: datetime) -> ActivationIn:
+    """What is told of the activation, with what the drill knows already: plan, pair, scenario, who plays which role."""
+    drill = session.get_one(Drill, run.drill_id)
+    given = told.model_dump()
+    given["plan"], given["reason"], given["alarm_at"] = run.plan_id, reason[:200], told.alarm_at or now
+    given["pair"] = told.pair or run.pair_id
+    given["scenario"] = told.scenario or drill.scenario
+    given["participants"] = told.participants or [
+        {"person_id": each.get("personId", each.get("person_id")), "role": each["role"]} for each in drill.participants
+    ]
+    return ActivationIn.model_validate(given)
 
 
 def approve(
@@ -239,8 +275,6 @@ def approve(
         require(held, Command.APPROVE if held.run.state is RunState.AWAITING_APPROVAL else Command.DENY)
     elif held.run.ended is not None:
         require(held, Command.APPROVE)
-    from app.drills.models import Drill
-
     drill = session.get_one(Drill, held.run.drill_id)
     row = approval.give(
         session, drill, held.run, actor, verdict, digest=digest, comment=comment, now=now, valid_until=valid_until

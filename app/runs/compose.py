@@ -20,6 +20,7 @@ from app.playbooks.models import PlaybookVersion
 from app.playbooks.references import InputReference, MeasurementReference, Unresolved, parse, resolve
 from app.playbooks.rules import InputType, Playbook, Step, StepKind
 from app.runs import drivers, facts
+from app.runs.loss import Loss, passed_over
 from app.runs.rules import Direction
 from app.runs.view import shaped
 from runners.contract import Effect, Runner, Side, Text
@@ -31,6 +32,8 @@ class ValueMissing(Conflict):
     code = "value-missing"
 
 
+REPROTECT = "reprotect"
+"""Phase of the steps that let a side take part again."""
 ORCHESTRATOR = "orchestrator"
 """Name of the site that carries out what names no node."""
 
@@ -49,12 +52,18 @@ class Composed:
     digest: str
     drivers: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Per step of a runner: what its driver is like."""
+    lost: frozenset[str] = frozenset()
+    """Steps that are passed over because a side that they need is lost."""
 
 
-def compose(session: Session, drill: Drill, *, by_hand: bool = False) -> Composed:
-    """Everything that a run of `drill` would run. Raises the domain's errors where an input can't be resolved."""
+def compose(session: Session, drill: Drill, *, by_hand: bool = False, loss: Loss | None = None) -> Composed:
+    """Everything that a run of `drill` would run. Raises the domain's errors where an input can't be resolved.
+
+    `loss`: what an activation says is lost. The digest does not change by it: who approves the playbook approves what
+    it foresees for a lost side.
+    """
     version = session.get_one(PlaybookVersion, drill.playbook_id)
-    whole = Playbook.model_validate(version.content).for_mode(drill.mode)
+    whole = Playbook.model_validate(version.content).for_mode(drill.mode, lost=bool(loss))
     values = resolve_inputs(session, drill, whole)
     inputs: dict[str, Any] = to_jsonable_python(values)
     described = {
@@ -75,7 +84,18 @@ def compose(session: Session, drill: Drill, *, by_hand: bool = False) -> Compose
         "claims": drill.claims,
     }
     direction = Direction(drill.direction) if drill.direction else Direction.NONE
-    return Composed(version, playbook, inputs, locks, direction, digest_of(signed), described)
+    lost = _lost(whole, described, loss or Loss())
+    return Composed(version, playbook, inputs, locks, direction, digest_of(signed), described, lost)
+
+
+def _lost(playbook: Playbook, described: dict[str, dict[str, Any]], loss: Loss) -> frozenset[str]:
+    """The steps that the playbook passes over for what is lost."""
+    plain: dict[str, Any] = {"sides": (), "site": ""}
+    return frozenset(
+        step.id
+        for step in playbook.steps
+        if passed_over(step.lost, (own := described.get(step.id, plain))["sides"], own["site"], loss)
+    )
 
 
 def digest_of(signed: dict[str, Any]) -> str:
@@ -111,6 +131,7 @@ def describe(step: Step, playbook: Playbook, inputs: dict[str, Any]) -> dict[str
         "effect": runner.effect.value,
         "repeat": runner.repeat.value,
         "probe": runner.probe,
+        "rejoins": runner.rejoins or (step.phase == REPROTECT and runner.effect is Effect.CHANGES),
         "provides": facts.keys(runner.provides, params),
         "requires": facts.keys(runner.requires, params),
         "sides": sorted({str(value) for value in params.values() if value in (*Side,)}),

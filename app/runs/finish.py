@@ -8,8 +8,9 @@ from app.core import audit
 from app.plans.facts import Verdict as ProofVerdict
 from app.plans.models import ProofRow
 from app.plans.standing import refresh
-from app.runs import locks, proofs, stays
+from app.runs import debts, incidents, locks, proofs, stays
 from app.runs.done import run_clocks, step_done
+from app.runs.loss import ObligationKind
 from app.runs.models import Obligation, StepRun
 from app.runs.rules import RunState, RunVerdict
 from app.runs.verdicts import NOT_CLEANED_UP, claim_done, run_verdict
@@ -52,8 +53,11 @@ def finish_run(session: Session, held: Held, end: RunState, *, now: datetime, re
     standing = [fact for fact in held.facts() if fact.stands]
     if end in _FREE or not standing:
         locks.release(session, run)
-    if not run.real:
-        _oblige_all(session, held, end, now)
+    _oblige_all(session, held, end, now)
+    debts.incur(session, held, now=now)
+    if run.pair_id is not None and run.started_at is not None:
+        debts.catch_up(session, held, now=now)
+    incidents.open_missing(session, held, now=now)
     held.refresh_state()
     tell(session, run, f"run.{end.value}", now=now, verdict=run.verdict, reason=reason)
     refresh(session, now=now, plan_ids=[run.plan_id], why=f"run {run.ref}")
@@ -101,4 +105,12 @@ def _oblige(session: Session, held: Held, standing: list[str], now: datetime) ->
         title = held.playbook.step(step_id).title
         left = measurements(held.steps[step_id]).get(LEFT_BEHIND)
         what = f"{step_id}: {left or (title.en if title else 'the effect of this step still stands')}"
-        session.add(Obligation(run_id=held.run.id, what=what[:500], due_at=now + CLEAN_UP_WITHIN))
+        session.add(_obligation(held, step_id, what[:500], now))
+
+
+def _obligation(held: Held, step_id: str, what: str, now: datetime) -> Obligation:
+    """What is left; of a drill that turned out to be real nobody waits for it, so that it stands as a debt."""
+    run, kind, within = held.run, ObligationKind.CLEAN_UP, CLEAN_UP_WITHIN
+    if run.real:
+        kind, within = ObligationKind.DEBT, debts.SETTLE_WITHIN
+    return Obligation(run_id=run.id, kind=kind, what=what, step_id=step_id, pair_id=run.pair_id, due_at=now + within)

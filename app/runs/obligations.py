@@ -1,22 +1,38 @@
 """What must still be cleaned up after a run: told, done by a person with a reason, and a finding when it is late."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session, col, select
 
 from app.access.rules import SYSTEM, Actor
+from app.catalog.models import EnvironmentPair
 from app.core import audit
-from app.core.errors import Conflict, not_found
+from app.core.errors import Conflict, FieldError, InvalidInput, NotAllowed, not_found
 from app.core.listing import paged
 from app.core.messages import say
 from app.findings import service as findings
 from app.findings.rules import Cause, Severity, Source
 from app.runs.aftercare_shapes import ObligationQuery
-from app.runs.models import Obligation, Run
+from app.runs.loss import ObligationKind
+from app.runs.models import EvidenceFile, Obligation, Run
 from app.runs.rules import RunVerdict
 from app.runs.verdicts import NOT_CLEANED_UP
 from app.runs.view import tell
 from runners.contract import Text
+
+
+class ReviewNotYours(NotAllowed):
+    """What began without approval is reviewed by an approver who did not begin it."""
+
+    code = "review-not-yours"
+
+
+class NotToBeSaidDone(Conflict):
+    """This is not met by saying that it is done."""
+
+    code = "obligation-other-way"
 
 
 class DoneBefore(Conflict):
@@ -31,8 +47,18 @@ def listed(session: Session, query: ObligationQuery) -> tuple[list[Obligation], 
     if query.open is not None:
         is_open = col(Obligation.done_at).is_(None)
         found = found.where(is_open if query.open else ~is_open)
+    if query.kind is not None:
+        found = found.where(Obligation.kind == query.kind)
+    if query.run is not None:
+        found = found.where(col(Obligation.run_id).in_(_ids(Run, query.run)))
+    if query.pair is not None:
+        found = found.where(col(Obligation.pair_id).in_(_ids(EnvironmentPair, query.pair)))
     due = col(Obligation.due_at)
     return paged(session, found, query, sortable={"dueAt": due}, searched=[], default="dueAt", tie=col(Obligation.id))
+
+
+def _ids(table: type[Any], key: str) -> Any:
+    return select(table.id).where((col(table.id) == key) | (col(table.ref) == key.upper()))
 
 
 def open_of(session: Session, run_id: str) -> list[Obligation]:
@@ -42,15 +68,25 @@ def open_of(session: Session, run_id: str) -> list[Obligation]:
 
 
 def complete(
-    session: Session, obligation_id: str, *, actor: Actor, reason: str, forced: bool, now: datetime
+    session: Session,
+    obligation_id: str,
+    *,
+    actor: Actor,
+    reason: str,
+    forced: bool,
+    now: datetime,
+    evidence: Sequence[str] = (),
 ) -> Obligation:
-    """Say that it was cleaned up; or, `forced`, that it is let be: the run never passes then."""
-    row = session.get(Obligation, obligation_id, with_for_update=True)
-    if row is None:
-        raise not_found("obligation", obligation_id)
-    if row.done_at is not None:
-        raise DoneBefore(say("This was done before."))
+    """Say that it was cleaned up; or, `forced`, that it is let be: the run never passes then.
+
+    What is owed to a lost side is closed with `evidence` (SHA-256 of files uploaded to the run), or it is forced.
+    """
+    row = _open_row(session, obligation_id)
+    if row.kind is ObligationKind.REVIEW:
+        raise NotToBeSaidDone(say("This is a review: an approver who did not begin it says whether it was right."))
+    _require_evidence(session, row, evidence, forced)
     row.done_at, row.reason, row.done_by, row.forced = now, reason, actor.ref, forced
+    row.evidence = list(evidence)
     session.add(row)
     session.flush()
     run = session.get_one(Run, row.run_id)
@@ -61,11 +97,58 @@ def complete(
     return row
 
 
+def _open_row(session: Session, obligation_id: str) -> Obligation:
+    row = session.get(Obligation, obligation_id, with_for_update=True)
+    if row is None:
+        raise not_found("obligation", obligation_id)
+    if row.done_at is not None:
+        raise DoneBefore(say("This was done before."))
+    return row
+
+
+def _require_evidence(session: Session, row: Obligation, evidence: Sequence[str], forced: bool) -> None:
+    known = set(session.exec(select(EvidenceFile.sha256).where(EvidenceFile.run_id == row.run_id)))
+    unknown = [each for each in evidence if each not in known]
+    if unknown:
+        text = say("Upload this file to a step of the run first: {sha}.", sha=unknown[0])
+        raise InvalidInput(text, errors=[FieldError("evidence", "unknown-evidence", text)])
+    owed_to_a_side = row.kind is ObligationKind.DEBT and row.side is not None
+    if owed_to_a_side and not evidence and not forced:
+        text = say("Add a file that shows that it was done. Without one it can only be forced, with a reason.")
+        raise InvalidInput(text, errors=[FieldError("evidence", "evidence-required", text)])
+
+
+def review(
+    session: Session, obligation_id: str, *, actor: Actor, agreed: bool, reason: str, now: datetime
+) -> Obligation:
+    """An approver who did not begin it says whether it was right to begin without approval; a no opens a finding."""
+    row = _open_row(session, obligation_id)
+    run = session.get_one(Run, row.run_id)
+    if row.kind is not ObligationKind.REVIEW:
+        raise NotToBeSaidDone(say("This is no review. Say that it was done instead."))
+    if actor.person_id is None or actor.ref == run.starter:
+        raise ReviewNotYours(say("You began this yourself. Another approver reviews it."))
+    row.done_at, row.done_by, row.reason = now, actor.ref, reason
+    session.add(row)
+    session.flush()
+    tell(session, run, "activation.reviewed", now=now, actor=actor.ref, agreed=agreed, reason=reason)
+    detail = {"ref": run.ref, "agreed": agreed, "reason": reason}
+    audit.record(session, actor.ref, "activation.reviewed", "run", run.id, **detail)
+    if not agreed:
+        title = Text(
+            nl=f"{run.ref}: beginnen zonder goedkeuring was niet terecht: {reason}",
+            en=f"{run.ref}: to begin without approval was not right: {reason}",
+        )
+        _open_finding(session, row, run, title, now)
+    return row
+
+
 def _pass_at_last(session: Session, run: Run) -> None:
     """A run that was held back only by what it owed has passed once all of it is cleaned up, and nothing was forced."""
     if run.verdict is not RunVerdict.PARTIAL or run.verdict_reason != NOT_CLEANED_UP.model_dump():
         return
-    owed = session.exec(select(Obligation).where(Obligation.run_id == run.id)).all()
+    left = select(Obligation).where(Obligation.run_id == run.id, Obligation.kind == ObligationKind.CLEAN_UP)
+    owed = session.exec(left).all()
     if all(each.done_at is not None and not each.forced for each in owed):
         run.verdict = RunVerdict.PASSED
         run.verdict_reason = Text(nl="Alles is opgeruimd.", en="Everything was cleaned up.").model_dump()
@@ -77,20 +160,33 @@ def remind(session: Session, *, now: datetime) -> None:
     late = select(Obligation).where(col(Obligation.done_at).is_(None), col(Obligation.due_at) <= now)
     for row in session.exec(late).all():
         run = session.get_one(Run, row.run_id)
-        new = findings.NewFinding(
-            key=f"obligation:{row.id}",
-            plan_id=run.plan_id,
-            claim_key=None,
-            object_ids=(),
-            source=Source.RUNNER,
-            cause=Cause.ORGANISATION,
-            severity=Severity.HIGH,
-            title=Text(
-                nl=f"{run.ref}: niet op tijd opgeruimd: {row.what}", en=f"{run.ref}: not cleaned up: {row.what}"
-            ),
-            description=row.what,
-            level=None,
-            run_id=run.id,
-            service_id=run.service_id,
-        )
-        findings.open_finding(session, new, now=now, actor=SYSTEM)
+        _open_finding(session, row, run, _late(row, run), now)
+
+
+def _late(row: Obligation, run: Run) -> Text:
+    nl, en = row.text.get("nl") or row.what, row.text.get("en") or row.what
+    match row.kind:
+        case ObligationKind.CLEAN_UP:
+            return Text(nl=f"{run.ref}: niet op tijd opgeruimd: {nl}", en=f"{run.ref}: not cleaned up: {en}")
+        case ObligationKind.DEBT:
+            return Text(nl=f"{run.ref}: nog niet ingehaald: {nl}", en=f"{run.ref}: not caught up yet: {en}")
+        case ObligationKind.REVIEW:
+            return Text(nl=f"Niet op tijd beoordeeld: {nl}", en=f"Not reviewed in time: {en}")
+
+
+def _open_finding(session: Session, row: Obligation, run: Run, title: Text, now: datetime) -> None:
+    new = findings.NewFinding(
+        key=f"obligation:{row.id}",
+        plan_id=run.plan_id,
+        claim_key=None,
+        object_ids=(),
+        source=Source.RUNNER,
+        cause=Cause.ORGANISATION,
+        severity=Severity.HIGH,
+        title=title,
+        description=row.what,
+        level=None,
+        run_id=run.id,
+        service_id=run.service_id,
+    )
+    findings.open_finding(session, new, now=now, actor=SYSTEM)

@@ -20,6 +20,7 @@ from app.core.evidence import EvidenceStore
 from app.core.idempotency import OnceDep
 from app.core.messages import say
 from app.runs import answers, commands, planning, service, shown
+from app.runs.activation_shapes import RealityIn
 from app.runs.models import EvidenceFile, Run
 from app.runs.record import Observation
 from app.runs.shapes import (
@@ -93,9 +94,13 @@ def cancel(
 
 
 @router.post("/{key}/reality-calls", operation_id="callRunReal", status_code=201, response_model=RunOut)
-def real(session: SessionDep, actor: Operator, once: OnceDep, response: Response, key: Key, data: ReasonIn) -> Any:
-    """This is real: the drill stops at once, is marked, waits for no cleanup, and frees what it locks."""
-    return once(lambda: _do(session, key, response, commands.this_is_real, actor=actor, reason=data.reason), response)
+def real(session: SessionDep, actor: Operator, once: OnceDep, response: Response, key: Key, data: RealityIn) -> Any:
+    """This is real: the drill stops at once, is marked, waits for no cleanup, and frees what it locks.
+
+    With `thenActivate` the same plan is put to work in the same moment; `becameRun` of the answer names that run.
+    """
+    given: dict[str, Any] = {"actor": actor, "reason": data.reason, "then_activate": data.then_activate}
+    return once(lambda: _do(session, key, response, commands.this_is_real, **given), response)
 
 
 @router.post("/{key}/answers", operation_id="answerStep", status_code=201, response_model=RunOut)

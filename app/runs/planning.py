@@ -1,6 +1,7 @@
 """Plans a run for a drill and starts it: approvals, the locks, and the moment from which it may go."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -15,11 +16,11 @@ from app.drills.readiness import lacks
 from app.drills.rules import Attendance, Limits
 from app.plans.models import PlanVersion
 from app.playbooks.rules import Mode, StepKind
-from app.runs import approval, drivers, locks, words
+from app.runs import activated, approval, debts, drivers, locks, takeover, words
 from app.runs.approval import Standing
 from app.runs.compose import ORCHESTRATOR, Composed, compose
 from app.runs.finish import finish_run
-from app.runs.models import Run, StepRun
+from app.runs.models import Activation, Run, StepRun
 from app.runs.progress import advance
 from app.runs.rules import RunState
 from app.runs.view import Held, hold, tell
@@ -68,14 +69,16 @@ def plan_run(
     moment: DrillMoment | None = None,
     by_hand: bool = False,
     person: bool = False,
+    activation: Activation | None = None,
 ) -> Run:
     """Write a run of `drill` with its own copy of everything it will run.
 
-    `person`: somebody starts it now, so that it is theirs and waits for its approvals; else the clock plans it for
-    its moment, and it is missed when the grace of the drill is over.
+    `activation`: it is the real thing: no freeze holds it, and it counts from its alarm. `person`: somebody starts it
+    now, so that it is theirs and waits for its approvals; else the clock plans it for its moment, and it is missed
+    when the grace of the drill is over.
     """
-    _refuse_unready(session, drill, now)
-    composed = compose(session, drill, by_hand=by_hand)
+    _refuse_unready(session, drill, now, real=activation is not None)
+    composed = compose(session, drill, by_hand=by_hand, loss=activated.loss_of(activation))
     _refuse_what_cannot_be(drill, composed)
     version = session.get_one(PlanVersion, drill.plan_version_id)
     by_clock = moment is not None and not person
@@ -107,7 +110,14 @@ def plan_run(
         created_at=now,
     )
     session.add(run)
+    if activation is not None:
+        run.activation, run.alarm_at = True, activation.alarm_at
+        run.outage_at = activation.outage_at or activation.alarm_at
+        activation.run_id = run.id
+        session.flush()
+        session.add(activation)
     _copy(session, run, composed)
+    debts.refuse_switch(session, run, composed.playbook)
     if moment is not None:
         moment.run_id = run.id
         session.add(moment)
@@ -125,9 +135,14 @@ _BLOCKING = frozenset(
 """Lacks that stop a run; a check of the run itself finds what else is missing."""
 
 
-def _refuse_unready(session: Session, drill: Drill, now: datetime) -> None:
-    found = [each for each in lacks(session, drill, registry=drivers.registry(), now=now) if each[0] in _BLOCKING]
-    if drill.archived_at is not None:
+_NOT_WHEN_REAL = frozenset({"blackout", "on-call-missing", "archived"})
+"""What holds back a drill and not the real thing."""
+
+
+def _refuse_unready(session: Session, drill: Drill, now: datetime, *, real: bool) -> None:
+    blocking = _BLOCKING - _NOT_WHEN_REAL if real else _BLOCKING
+    found = [each for each in lacks(session, drill, registry=drivers.registry(), now=now) if each[0] in blocking]
+    if drill.archived_at is not None and not real:
         found.append(("archived", "", say("Drill {ref} was archived.", ref=drill.ref)))
     if found:
         errors = [FieldError(field, code, reason) for code, field, reason in found]
@@ -155,15 +170,19 @@ def _copy(session: Session, run: Run, composed: Composed) -> None:
     run.direction, run.digest = composed.direction, composed.digest
     session.add(run)
     session.flush()
+    activation = activated.of(session, run)
+    lost: dict[str, Any] = {}
+    if activation is not None:
+        lost = {"reason": activated.why_passed_over(session, activation), "by": activation.declared_by}
     for position, step in enumerate(composed.playbook.steps):
-        driver = composed.drivers.get(step.id, {})
+        driver = composed.drivers.get(step.id, {}) | ({"lost": lost} if step.id in composed.lost else {})
         session.add(
             StepRun(
                 run_id=run.id,
                 step_id=step.id,
                 position=position,
                 driver=driver,
-                effect=Effect(driver["effect"]) if driver else None,
+                effect=Effect(driver["effect"]) if "effect" in driver else None,
                 site=driver.get("site", ORCHESTRATOR),
             )
         )
@@ -178,7 +197,10 @@ def start(session: Session, run_id: str, *, actor: Actor, now: datetime) -> Held
         raise AlreadyStarted(say("Run {run} was started or ended before.", run=run.ref))
     held = _refit(session, held, now)
     _require_approved(session, held, now)
+    debts.refuse_switch(session, run, held.playbook)
     run.queued_at = run.queued_at or now
+    if run.activation:
+        _clear_way(session, run, actor=actor, now=now)
     locks.take(session, run, now=now)
     approval.use(session, run, now=now)
     run.started_at, run.end_reason = now, {}
@@ -189,6 +211,15 @@ def start(session: Session, run_id: str, *, actor: Actor, now: datetime) -> Held
     audit.record(session, actor.ref, "run.started", "run", run.id, ref=run.ref, digest=run.digest)
     advance(session, held, now=now)
     return held
+
+
+def _clear_way(session: Session, run: Run, *, actor: Actor, now: datetime) -> None:
+    """The real thing takes the locks of drills over; what those may have left in the world is noted, to look at."""
+    left = takeover.clear_way(session, run, actor=actor, now=now)
+    activation = activated.of(session, run)
+    if activation is not None and left:
+        activation.carried = [*activation.carried, *left]
+        session.add(activation)
 
 
 def _require_approved(session: Session, held: Held, now: datetime) -> None:
@@ -205,7 +236,8 @@ def _require_approved(session: Session, held: Held, now: datetime) -> None:
 def _refit(session: Session, held: Held, now: datetime) -> Held:
     """What changed since it was planned is taken over before the start; approvals for the old digest are void then."""
     run = held.run
-    composed = compose(session, session.get_one(Drill, run.drill_id), by_hand=run.by_hand)
+    loss = activated.loss_of(activated.of(session, run))
+    composed = compose(session, session.get_one(Drill, run.drill_id), by_hand=run.by_hand, loss=loss)
     if composed.digest == run.digest:
         return held
     for row in held.steps.values():

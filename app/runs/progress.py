@@ -6,16 +6,17 @@ from sqlmodel import Session
 
 from app.playbooks.references import parse, resolve
 from app.playbooks.rules import Choice, Step, StepKind, waits_until
-from app.runs import facts, wakeup, words
+from app.runs import debts, facts, wakeup, words
 from app.runs.finish import finish_run, write_complete_proofs
 from app.runs.models import StepRun
 from app.runs.planner import Moves, next_moves
 from app.runs.record import Decision
-from app.runs.rules import Call, StepState
+from app.runs.rules import Call, Pause, StepState
 from app.runs.view import Held, set_ready, tell
 from app.runs.work import ReadyStep
 from runners.contract import Effect, Repeat, Verdict
 
+LOST_SIDE = "lost-side"
 _SKIPPED = {"unattended": words.UNATTENDED, "passed-over": words.PASSED_OVER}
 
 
@@ -28,6 +29,7 @@ def advance(session: Session, held: Held, *, now: datetime) -> list[ReadyStep]:
             finish_run(session, held, moves.over, now=now)
             break
     write_complete_proofs(session, held, now=now)
+    debts.incur(session, held, now=now)
     held.refresh_state()
     for row in held.steps.values():
         session.add(row)
@@ -53,7 +55,7 @@ def _apply(session: Session, held: Held, moves: Moves, now: datetime) -> None:
     for step_id in moves.open:
         _open(session, held, step_id, now)
     for step_id, why in moves.skip:
-        _settle(session, held, step_id, StepState.SKIPPED, now, why=_SKIPPED[why])
+        _pass_over(session, held, step_id, why, now)
     for step_id, option in moves.choose:
         decide(session, held, step_id, option, by="system", reason="", now=now)
     for step_id in moves.again:
@@ -66,6 +68,15 @@ def _apply(session: Session, held: Held, moves: Moves, now: datetime) -> None:
         _settle(session, held, step_id, StepState.TIMED_OUT, now, why=words.NOBODY_ANSWERED)
     if moves.undo is not None:
         _take_back(session, held, moves.undo, now)
+
+
+def _pass_over(session: Session, held: Held, step_id: str, why: str, now: datetime) -> None:
+    """Skip a step; for a lost side the reason says who said so, and that person stands for it."""
+    row = held.steps[step_id]
+    said = row.driver.get("lost") or {}
+    if why == LOST_SIDE:
+        row.by = said["by"]
+    _settle(session, held, step_id, StepState.SKIPPED, now, why=_SKIPPED.get(why) or said["reason"])
 
 
 def _turn(session: Session, held: Held, choice: Choice, now: datetime) -> None:
@@ -107,7 +118,7 @@ def _make_ready(session: Session, held: Held, step_id: str, now: datetime) -> No
 
 def _open(session: Session, held: Held, step_id: str, now: datetime) -> None:
     row, step = held.steps[step_id], held.playbook.step(step_id)
-    if not facts_hold(session, held, row, now):
+    if not facts_hold(session, held, row, now) or not owes_nothing(session, held, row, now):
         return
     row.state, row.call, row.opened_at = StepState.WAITING, Call.RUN, now
     row.attempt += 1
@@ -134,6 +145,15 @@ def facts_hold(session: Session, held: Held, row: StepRun, now: datetime) -> boo
         names = ", ".join(sorted(missing))
         fail(row, f"niet (recent) bewezen: {names}", f"not proven, or not lately: {names}", now)
     return False
+
+
+def owes_nothing(session: Session, held: Held, row: StepRun, now: datetime) -> bool:
+    """Whether nothing is owed to a side that this step would let take part again; else the run pauses with why."""
+    why = debts.bar(session, held, row, now=now)
+    if why is not None:
+        held.run.paused, held.run.pause_reason = Pause.GUARD, why
+        tell(session, held.run, "run.paused", now=now, step=row.step_id, reason=why)
+    return why is None
 
 
 def _can_look_again(row: StepRun, missing: list[str]) -> bool:

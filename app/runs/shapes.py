@@ -7,6 +7,7 @@ from pydantic import Field
 from app.core.listing import ListQuery
 from app.core.shapes import Line, Moment, Name, Prose, Shape
 from app.playbooks.rules import Mode
+from app.runs.activation_shapes import ActivationOut, AdditionOut
 from app.runs.rules import Direction, Pause, RunState, RunVerdict, StepState
 from runners.contract import Effect, Verdict
 
@@ -87,6 +88,8 @@ class RunQuery(ListQuery):
     plan: Annotated[str, Field(max_length=64)] | None = None
     service: Annotated[str, Field(max_length=64)] | None = None
     finished: bool | None = None
+    activation: bool | None = None
+    """Only the real thing, or only drills."""
 
 
 class ActionOut(Shape):
@@ -175,6 +178,8 @@ class RunRow(Shape):
     triggered_by: str
     unattended: bool
     by_hand: bool
+    activation: bool
+    """Whether it is the real thing and no drill."""
     planned_at: Moment
     started_at: Moment | None
     ended_at: Moment | None
@@ -195,6 +200,13 @@ class RunOut(RunRow):
     end_reason: dict[str, Any]
     verdict_reason: dict[str, Any]
     real: bool
+    """A drill that turned out to be real, or that had to make room for the real thing."""
+    became_run: str | None
+    """The activation that it became."""
+    activated: ActivationOut | None
+    """Of an activation: its alarm, what is lost, and what to look at first."""
+    additions: list[AdditionOut]
+    """What became known after the proof was written."""
     latest_start_at: Moment | None
     steps: list[StepOut]
     clocks: ClocksOut

@@ -15,6 +15,7 @@ from app.drills.models import Drill
 from app.findings.models import Finding
 from app.plans.models import Plan, ProofRow
 from app.playbooks.rules import Step
+from app.runs import shown_activation
 from app.runs.clocks import outage_since
 from app.runs.done import run_clocks, step_times
 from app.runs.forecast import expected_end
@@ -78,7 +79,19 @@ def row_of(session: Session, run: Run) -> dict[str, Any]:
     """What a list shows of a run."""
     drill, plan = session.get_one(Drill, run.drill_id), session.get_one(Plan, run.plan_id)
     service = session.get(Service, run.service_id) if run.service_id else None
-    same = ("id", "ref", "mode", "direction", "state", "verdict", "unattended", "by_hand", "planned_at", "started_at")
+    same = (
+        "id",
+        "ref",
+        "mode",
+        "direction",
+        "state",
+        "verdict",
+        "unattended",
+        "by_hand",
+        "activation",
+        "planned_at",
+        "started_at",
+    )
     measured = ("ended_at", "rta_ms", "rpa_ms", "decision_ms", "technical_ms")
     return {name: getattr(run, name) for name in (*same, *measured)} | {
         "drill": drill.ref,
@@ -105,12 +118,35 @@ def whole(session: Session, run: Run, *, now: datetime) -> RunOut:
         where=_where(session, held),
         proofs=_proofs(session, run),
         findings=_findings(session, run),
-        obligations=[
-            {"id": each.id, "what": each.what, "dueAt": each.due_at, "doneAt": each.done_at}
-            for each in session.exec(select(Obligation).where(Obligation.run_id == run.id))
-        ],
+        obligations=[_obligation(each) for each in obligations_of(session, run)],
+        became_run=shown_activation.became(session, run),
+        activated=shown_activation.told(session, run),
+        additions=shown_activation.additions(session, run),
         last_event=last or 0,
     )
+
+
+def obligations_of(session: Session, run: Run) -> list[Obligation]:
+    """What a run left to be done, in the order in which it was written."""
+    return list(session.exec(select(Obligation).where(Obligation.run_id == run.id).order_by(col(Obligation.id))))
+
+
+def _obligation(row: Obligation) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "kind": row.kind.value,
+        "what": row.what,
+        "text": row.text,
+        "step": row.step_id,
+        "side": row.side,
+        "runner": row.runner,
+        "bars": row.bars,
+        "dueAt": row.due_at,
+        "doneAt": row.done_at,
+        "doneBy": row.done_by,
+        "forced": row.forced,
+        "reason": row.reason,
+    }
 
 
 def _action(legal: Legal) -> ActionOut:

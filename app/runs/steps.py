@@ -12,14 +12,14 @@ from typing import Any
 from sqlmodel import Session, col, or_, select
 
 from app.playbooks.references import Unresolved
-from app.runs import approval, facts, leases, locks, wakeup, words
+from app.runs import approval, facts, leases, locks, restored, wakeup, words
 from app.runs.models import EvidenceFile, Run, Stay, StepRun
 from app.runs.outcomes import adopt, no_outcome, plan_retry, settle
-from app.runs.progress import advance, as_ready, facts_hold, fail, intend
+from app.runs.progress import advance, as_ready, facts_hold, fail, intend, owes_nothing
 from app.runs.rules import Call, Do, Pause, StepState
 from app.runs.view import Held, hold, tell
 from app.runs.work import AfterLook, Owner, ReadyStep, StoredFile, Work
-from runners.contract import Effect, Observation, Outcome, Repeat, Seen, Text
+from runners.contract import Effect, Observation, Outcome, Repeat, Seen, Text, Verdict
 
 LOOK_SECONDS = 60
 """How long a mere look may take where the step's own time-out is longer."""
@@ -215,15 +215,30 @@ def _may_start(session: Session, held: Held, row: StepRun, now: datetime) -> boo
     if not locks.still_held(session, run):
         _pause(session, held, words.LOCK_LOST, now)
         return False
+    if restored.is_doubted(row):
+        _leave_to_a_person(session, held, row, now)
+        return False
     if row.effect is Effect.CHANGES and (step.irrevocable or step.point_of_no_return):
         why = approval.why_void(session, held.run, now=now)
         if why is not None:
             _pause(session, held, why, now)
             return False
+    if not owes_nothing(session, held, row, now):
+        advance(session, held, now=now)
+        return False
     if facts_hold(session, held, row, now):
         return True
     advance(session, held, now=now)
     return False
+
+
+def _leave_to_a_person(session: Session, held: Held, row: StepRun, now: datetime) -> None:
+    """Before a restore it may have been carried out, and nobody can look: its outcome is unknown."""
+    row.first_intent_at = now  # asked once: what a person says then counts
+    row.state, row.crashed, row.finished_at, row.verdict = StepState.UNKNOWN, True, now, Verdict.UNKNOWN
+    row.outcome = {"verdict": Verdict.UNKNOWN.value, "reason": words.ONLY_A_PERSON_CAN_SAY, "measurements": []}
+    tell(session, held.run, "step.unknown", now=now, step=row.step_id, reason=words.ONLY_A_PERSON_CAN_SAY)
+    advance(session, held, now=now)
 
 
 def _pause(session: Session, held: Held, reason: words.Words, now: datetime) -> None:
