@@ -335,6 +335,8 @@ class Runner(ABC):
     """What refuses an old fencing token; for a runner that changes nothing it has no meaning."""
     provides: ClassVar[tuple[Fact, ...]] = ()
     requires: ClassVar[tuple[Fact, ...]] = ()
+    rejoins: ClassVar[bool] = False
+    """Whether it lets the side that `node` names take part again; refused while something is owed to that side."""
     probe: ClassVar[bool] = False
     """Whether a pass is an independent look at which side serves or takes writes (needed for level 4 and up)."""
 

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from typing import ClassVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -27,9 +28,11 @@ from runners.contract import (
     passed,
 )
 from runners.looking import SIDE_NAMES
+from runners.postgres import record
 from runners.postgres.connection import Connection, NotReached, connection, conninfo, shown, upstream_conninfo
 from runners.postgres.divergence import Divergence, divergence
 from runners.postgres.folder import MARGIN, POLL, RECORD, SIGNAL, Folder, NoFolder, ProgramFailed, folder
+from runners.postgres.private import private
 
 OWN_FILES = ("postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf")
 """What pg_rewind overwrites with the other server's, such as its port."""
@@ -48,8 +51,8 @@ class FollowParams(Frozen):
     Needs: the worker at this node's site runs as the owner of the data directory and holds both dsns; for a rewind,
     data checksums or wal_log_hints on this node, and pg_rewind.
     Bad input: a node that takes writes is *failed* (fence it first). A diverged node without `rewind` is *failed*
-    with the place where it diverged (`divergence_lsn`) and is left as it is. With `rewind`, what is thrown away is
-    listed in the evidence first.
+    with the place where it diverged (`divergence_lsn`) and is left as it is. With `rewind` it is *failed* as long as
+    `postgres.divergence` did not list the rows that the rewind throws away.
     """
 
     pair: EnvironmentPair
@@ -62,7 +65,7 @@ class Follow(Runner):
     """``postgres.follow``: observable. It cannot be undone: after a rewind the diverged writes are gone."""
 
     name = "postgres.follow"
-    Params = FollowParams
+    Params: ClassVar[type[Frozen]] = FollowParams
     effect = Effect.CHANGES
     repeat = Repeat.OBSERVABLE
     rejoins = True
@@ -138,24 +141,25 @@ class Follow(Runner):
         evidence: tuple[Evidence, ...] = ()
         if found.diverged:
             figures.append(Measurement(name="divergence_lsn", value=found.fork))
-            refusal = _refused(params, found)
+            refusal = _refused(params, found, place)
             if refusal is not None:
                 return failed(refusal.nl, refusal.en, *figures)
             evidence = (_listed(found, context),)
             _rewind(place, params, context, upstream)
-        _configure(place, params, context, upstream)
+        configure(place, params, context, upstream)
         place.start(context)
-        return self._wait(params, context, place, started, figures, evidence)
+        return self.wait(params, context, place, started, figures, evidence)
 
-    def _wait(
+    def wait(
         self,
         params: FollowParams,
         context: Context,
         place: Folder,
         started: float,
         figures: list[Measurement],
-        evidence: tuple[Evidence, ...],
+        evidence: tuple[Evidence, ...] = (),
     ) -> Outcome:
+        """Look until it follows, or the time is up."""
         seen = self.observe(params, context)
         while seen.seen is not Seen.DONE and context.remaining() > MARGIN:
             time.sleep(5 * POLL)
@@ -192,7 +196,7 @@ def _not_following(upstream: Connection, follower: Connection, node: Node) -> Te
     return None
 
 
-def _refused(params: FollowParams, found: Divergence) -> Text | None:
+def _refused(params: FollowParams, found: Divergence, place: Folder) -> Text | None:
     if not params.rewind:
         nl = f"Deze kant schreef na {found.fork} door op haar eigen tijdlijn; zonder rewind blijft zij zoals zij is."
         return Text(
@@ -201,6 +205,13 @@ def _refused(params: FollowParams, found: Divergence) -> Text | None:
     if not found.rewindable:
         nl = "Rewind kan niet: deze kant heeft geen data checksums en geen wal_log_hints."
         return Text(nl=nl, en="A rewind is not possible: this side has no data checksums and no wal_log_hints.")
+    known = record.read(place)
+    if known is None or not known.covers(found):
+        nl = f"Wat deze kant na {found.fork} alleen schreef, is nog niet opgesomd; zonder die lijst gaat er niets weg."
+        en = (
+            f"What this side wrote on its own after {found.fork} is not listed yet; nothing is thrown away before that."
+        )
+        return Text(nl=nl, en=en)
     return None
 
 
@@ -211,8 +222,13 @@ def _listed(found: Divergence, context: Context) -> Evidence:
 
 def _rewind(place: Folder, params: FollowParams, context: Context, upstream: Connection) -> None:
     place.drop_stale_pid()
+    if not place.control()["Database cluster state"].startswith("shut down"):
+        # pg_rewind would end the crash by itself, which a node with the fence does not let it do.
+        dsn = conninfo(params.pair.node(params.node), context)
+        with private(place, str(conninfo_to_dict(dsn).get("user") or "postgres"), context):
+            pass
     upstream.execute("checkpoint")  # pg_rewind reads the new timeline from the upstream's control file
-    dsn, secrets = _without_password(conninfo(params.pair.node(params.upstream), context))
+    dsn, secrets = without_password(conninfo(params.pair.node(params.upstream), context))
     own = {name: (place.path / name).read_text(encoding="utf-8") for name in OWN_FILES if place.has(name)}
     # The fence stays up through the rewind: a node that is half rewound must not come back writable.
     arguments = ("--target-pgdata", str(place.path), "--source-server", dsn)
@@ -224,14 +240,15 @@ def _rewind(place: Folder, params: FollowParams, context: Context, upstream: Con
             place.write(name, content)
 
 
-def _without_password(dsn: str) -> tuple[str, dict[str, str]]:
+def without_password(dsn: str) -> tuple[str, dict[str, str]]:
     """The dsn fit for a command line, which other users can read, and the password apart."""
     parts = conninfo_to_dict(dsn)
     password = parts.pop("password", None)
     return make_conninfo("", **parts), {"PGPASSWORD": str(password)} if password else {}
 
 
-def _configure(place: Folder, params: FollowParams, context: Context, upstream: Connection) -> None:
+def configure(place: Folder, params: FollowParams, context: Context, upstream: Connection) -> None:
+    """Make the stopped node in `place` a standby of the upstream, from its next start on."""
     node = params.pair.node(params.node)
     if node.slot is not None and not _slot(upstream, node.slot):
         upstream.execute("select pg_create_physical_replication_slot(%s, true)", [node.slot])
