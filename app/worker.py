@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session
 
 from app.core import clock
 from app.core.db import Database
@@ -23,7 +24,7 @@ from app.reports.kit.keep import Renewal
 from app.runs import ahead, guards, handover, leases, room, service, steps, wakeup
 from app.runs.engine import Engine, this_boot
 from app.runs.hosts import Hosts
-from app.runs.perform import Performer
+from app.runs.perform import Performer, Underway
 from runners.contract import Registry, SitePolicy
 
 log = structlog.get_logger()
@@ -146,22 +147,22 @@ class Worker:
             self.database.is_sqlite
         ):  # a file that is full or busy hands nothing to another machine: being alive is enough
             self._may_act(clock.passed())
-        running = [each.work.step_run_id for each in self.performer.underway()]
+        running = self.performer.underway()
         if running:
             with self.database.transaction(write=False) as session:
-                unwanted = [step for step in running if steps.kill_wanted(session, step)]
-            for step in unwanted:
-                self.hosts.kill(step)
+                unwanted = [each for each in running if _kill_wanted(session, each)]
+            for each in unwanted:
+                self.hosts.kill(each.work.key)
             self._flush(running)
 
-    def _flush(self, running: list[str]) -> None:
+    def _flush(self, running: list[Underway]) -> None:
         """Bring what bodies tell into their rows, each at most once a second: every flush is an event of its run."""
-        now = clock.passed()
-        self._flushed = {step: at for step, at in self._flushed.items() if step in running}
-        for step in running:
-            if now - self._flushed.get(step, 0.0) >= FLUSH_SECONDS:
-                self._flushed[step] = now
-                self.performer.flush(step)
+        now, keys = clock.passed(), {each.work.key for each in running}
+        self._flushed = {key: at for key, at in self._flushed.items() if key in keys}
+        for each in running:
+            if now - self._flushed.get(each.work.key, 0.0) >= FLUSH_SECONDS:
+                self._flushed[each.work.key] = now
+                self.performer.flush(each)
 
     def _look_for_room(self) -> None:
         """With no space left every run waits for a person; what only fills the disk is ended, and abort goes on."""
@@ -172,13 +173,13 @@ class Worker:
         short = self.database.is_sqlite and space.is_short
         if not short and not self.database.was_full:
             return
-        underway = [each.work.step_run_id for each in self.performer.underway()]
+        underway = {each.work.step_run_id: each.work.key for each in self.performer.underway()}
         with self.database.transaction() as session:
             paused = room.wait_for_room(session, now=clock.now())
             filling = room.harmless(session, underway)
         self.database.was_full = False
         for step in filling:
-            self.hosts.kill(step)
+            self.hosts.kill(underway[step])
         if paused:
             log.error("no space left: runs wait for a person", runs=paused)
 
@@ -267,6 +268,10 @@ class Worker:
 
     def _tick(self) -> None:
         service.tick(self.database, self.registry, now=clock.now(), went_on=lambda: self._rounds.went_on("clock"))
+
+
+def _kill_wanted(session: Session, body: Underway) -> bool:
+    return steps.kill_wanted(session, body.work.step_run_id, body.work.attempt)
 
 
 def _dead_pids(database: Database) -> list[int]:

@@ -3,7 +3,7 @@
 import shutil
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -45,6 +45,8 @@ class Underway:
     """The life of this process in which the step was begun (`runners.term`)."""
     lines: list[str]
     progress: Progress | None = None
+    telling: threading.Lock = field(default_factory=threading.Lock)
+    """Held while it is brought into the step's row, so that no line is written twice."""
 
 
 class Performer:
@@ -78,8 +80,9 @@ class Performer:
         """Carry it out. Never raises for what a runner or its host does: that is an error in the answer."""
         folder = self._scratch / work.step_run_id / str(work.attempt)
         shutil.rmtree(folder, ignore_errors=True)
+        state = Underway(work, life, [])
         with self._lock:
-            self._underway[work.step_run_id] = Underway(work, life, [])
+            self._underway[work.key] = state
         try:
             folder.mkdir(parents=True)
             return self._look_then_do(work, folder)
@@ -96,12 +99,9 @@ class Performer:
                 f"The runner ended before there was an outcome ({died}). Whether the step was done is unknown.",
             )
         finally:
-            try:
-                self.flush(work.step_run_id)
-            except SQLAlchemyError as error:  # its last lines are lost; its outcome must not be
-                log.warning("could not keep the last lines of a step", error=str(error).splitlines()[0])
+            self._flush_last(state)
             with self._lock:
-                self._underway.pop(work.step_run_id, None)
+                self._underway.pop(work.key, None)
             shutil.rmtree(folder, ignore_errors=True)
 
     def look(self, look: GuardLook) -> Outcome:
@@ -129,16 +129,25 @@ class Performer:
             shutil.rmtree(folder, ignore_errors=True)
         return reply.outcome or could_not_look("De kijker gaf geen uitkomst.", "The probe gave no outcome.")
 
-    def flush(self, step_run_id: str) -> None:
-        """Bring log lines and progress of a body at work into the step's row."""
-        with self._lock:
-            state = self._underway.get(step_run_id)
-            if state is None or not (state.lines or state.progress):
+    def flush(self, state: Underway) -> None:
+        """Bring log lines and progress of a body at work into the step's row; what the row did not take is kept."""
+        with state.telling:
+            if not (state.lines or state.progress):
                 return
-            lines, progress, state.lines, state.progress = state.lines, state.progress, [], None
-        with self._database.transaction() as session:
+            lines, progress = list(state.lines), state.progress
             told = progress.model_dump() if progress else None
-            steps.note(session, step_run_id, lines=lines, progress=told, now=clock.now())
+            work, now = state.work, clock.now()
+            with self._database.transaction() as session:
+                steps.note(session, work.step_run_id, work.attempt, lines=lines, progress=told, now=now)
+            del state.lines[: len(lines)]
+            state.progress = None if state.progress is progress else state.progress
+
+    def _flush_last(self, state: Underway) -> None:
+        """At the end of a body; its outcome must not be lost because its last words could not be written."""
+        try:
+            self.flush(state)
+        except SQLAlchemyError as error:
+            log.warning("the last lines of a step were lost", step=state.work.key, error=str(error).splitlines()[0])
 
     def _look_then_do(self, work: Work, folder: Path) -> Performed:
         if work.call is not Do.OBSERVE_FIRST:
@@ -164,10 +173,10 @@ class Performer:
         return Performed(reply.outcome, self._stored(reply.outcome.evidence, folder))
 
     def _call(self, work: Work, call: Call, runner: str, params: dict[str, object], folder: Path) -> HostReply:
-        state = self._underway[work.step_run_id]
-        host = self._hosts.take(work.run_id, work.step_run_id)
+        state = self._underway[work.key]
+        host = self._hosts.take(work.run_id, work.key)
         request = HostRequest(
-            id=f"{work.step_run_id}:{work.attempt}:{call}",
+            id=f"{work.key}:{call}",
             call=call,
             runner=runner,
             params=params,
@@ -182,7 +191,7 @@ class Performer:
         try:
             return host.call(request, _keeps_progress(state), state.lines.append)
         finally:
-            self._hosts.give_back(work.run_id, work.step_run_id)
+            self._hosts.give_back(work.run_id, work.key)
 
     def _stored(self, files: tuple[Evidence, ...], folder: Path) -> tuple[StoredFile, ...]:
         stored = []

@@ -165,14 +165,18 @@ def _finish(
     return advance(session, held, now=now)
 
 
-def kill_wanted(session: Session, step_run_id: str) -> bool:
+def kill_wanted(session: Session, step_run_id: str, attempt: int) -> bool:
     """Whether this body must be killed now: its run was aborted or ended, or is being undone while it still runs.
+
+    So must one whose attempt was given to another body.
 
     An undo runs on while its run is undoing, and a mere look is never killed: it is how the run gets to know.
     """
     row = session.get(StepRun, step_run_id, populate_existing=True)
     run = session.get(Run, row.run_id, populate_existing=True) if row else None
     if row is None or run is None or run.ended is not None or row.state is not StepState.STARTED:
+        return True
+    if row.attempt != attempt:
         return True
     return row.call is not Call.LOOK and (run.aborting or (run.undoing and row.call is Call.RUN))
 
@@ -185,16 +189,27 @@ def active_runs(session: Session) -> set[str]:
 
 
 def note(
-    session: Session, step_run_id: str, *, lines: Sequence[str], progress: dict[str, Any] | None, now: datetime
+    session: Session,
+    step_run_id: str,
+    attempt: int,
+    *,
+    lines: Sequence[str],
+    progress: dict[str, Any] | None,
+    now: datetime,
 ) -> None:
-    """Add log lines and progress of a running body to its step; log text is capped, the rest is in the evidence."""
+    """Add log lines and progress of a running body to its step; log text is capped, the rest is in the evidence.
+
+    Of a body that is not at it any more only the log is kept: no event may follow the outcome of its step.
+    """
     held, row = held_step(session, step_run_id)
+    at_it = row.attempt == attempt and row.state is StepState.STARTED
     if lines:
         row.log = (row.log + "".join(f"{line}\n" for line in lines))[-LONGEST_LOG:]
-    if progress is not None:
+    if progress is not None and at_it:
         row.progress = dict(progress)
     session.add(row)
-    tell(session, held.run, "step.progress", now=now, step=row.step_id, progress=progress, lines=len(lines))
+    if at_it:
+        tell(session, held.run, "step.progress", now=now, step=row.step_id, progress=progress, lines=len(lines))
 
 
 def held_step(session: Session, step_run_id: str) -> tuple[Held, StepRun]:

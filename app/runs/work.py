@@ -52,6 +52,11 @@ class Work:
     soon: tuple[str, ...] = ()
     """Drivers that the run still needs at this site, for its host to load before they are called."""
 
+    @property
+    def key(self) -> str:
+        """Name of this attempt: another attempt at the same step is another body, in another host."""
+        return f"{self.step_run_id}:{self.attempt}"
+
 
 @dataclass(frozen=True)
 class AfterLook:

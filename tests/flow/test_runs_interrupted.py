@@ -199,7 +199,7 @@ def test_abort_leaves_the_run_unfinished_while_a_change_stands(world: World) -> 
     work = world.begin()
     world.command("abort", run_id)
     with world.database.transaction() as session:
-        assert steps.kill_wanted(session, work.step_run_id)
+        assert steps.kill_wanted(session, work.step_run_id, work.attempt)
     world.finish(work, None)
     look = world.begin()
     world.observe(look, Seen.DONE)
@@ -289,7 +289,7 @@ def test_this_is_real_ends_the_drill_at_once_and_frees_the_environment(world: Wo
     run = world.held(run_id).run
     assert (run.state, run.verdict, run.real) == (RunState.ABORTED, "aborted", True)
     with world.database.transaction() as session:
-        assert steps.kill_wanted(session, work.step_run_id)
+        assert steps.kill_wanted(session, work.step_run_id, work.attempt)
         assert all(lock.run_id is None for lock in session.exec(select(EnvironmentLock)))
 
 

@@ -6,15 +6,20 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from sqlmodel import select
 
 import app.tables  # noqa: F401
 from app.playbooks.rules import Mode
 from app.runs import drivers
+from app.runs.models import Run, RunEvent
+from runners.contract import Effect
 from tests.flow.runs_world import REGISTRY, World, build
-from tests.reliability import slow
+from tests.reliability import history, slow, targets
+from tests.reliability.history import Event, Facts, Kind
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -39,9 +44,23 @@ class WorkerProcess:
     lease_seconds: float = 15
     process: subprocess.Popen[bytes] | None = None
     begun: int = 0
+    crash: dict[str, str] = field(default_factory=dict)
+    """Where and how the next life crashes; see `crash_points`."""
 
     def start(self) -> "WorkerProcess":
         """Start it and wait until it works."""
+        sign = self.launch()
+        until(lambda: sign.exists() or not self.alive, f"{self.name} started", 60)
+        assert sign.exists(), (self.folder / f"{self.name}.log").read_text()
+        return self
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process is there, at work or stopped."""
+        return self.process is not None and self.process.poll() is None
+
+    def launch(self) -> Path:
+        """Start it; the file that will be there once it works."""
         self.begun += 1
         sign = self.folder / f"{self.name}-{self.begun}"
         with (self.folder / f"{self.name}.log").open("ab") as log:
@@ -49,6 +68,7 @@ class WorkerProcess:
                 [sys.executable, "-m", "tests.reliability.worker_process", str(sign)],
                 cwd=CHECKOUT,
                 env=self.environment
+                | self.crash
                 | {"WISSEL_SITES": self.sites, "WISSEL_LEASE_SECONDS": str(self.lease_seconds)}
                 | {"WISSEL_DATA_DIR": str(self.folder / f"data-{self.name}")},
                 stdin=subprocess.PIPE,
@@ -56,9 +76,7 @@ class WorkerProcess:
                 stderr=log,
                 start_new_session=True,
             )
-        until(lambda: sign.exists() or self.process.poll() is not None, f"{self.name} started")
-        assert sign.exists(), (self.folder / f"{self.name}.log").read_text()
-        return self
+        return sign
 
     def kill(self) -> None:
         """SIGKILL, as the machine's end would."""
@@ -98,6 +116,17 @@ class Ground:
         self.world.now = datetime.now(UTC)
         return self.world.started(self.world.drill(text, Mode.LIVE, **more))
 
+    def due_later(self, text: dict[str, Any]) -> str:
+        """A live run that is approved before its moment, so that the clock starts it; its id."""
+        self.world.now = datetime.now(UTC)
+        run_id = self.world.planned(self.world.drill(text, Mode.LIVE))
+        with self.world.database.transaction() as session:
+            run = session.get_one(Run, run_id)
+            run.planned_at = datetime.now(UTC) + timedelta(seconds=3)
+            session.add(run)
+        self.world.approve(run_id)
+        return run_id
+
     def command(self, name: str, run_id: str, *more: Any) -> None:
         self.world.now = datetime.now(UTC)
         self.world.command(name, run_id, *more)
@@ -128,6 +157,32 @@ class Ground:
         """Whether the last body still runs."""
         return Path(f"/proc/{self.told(slow.PIDS)[-1]}").exists()
 
+    def history(self, run_id: str) -> list[history.Entry]:
+        """What the targets and the people saw of a run."""
+        return history.read(history.file_of(self.folder, run_id))
+
+    def acknowledged(self, run_id: str, command: str, step: str = "") -> None:
+        """Note that a command was answered with yes."""
+        with history.at_target(self.folder, run_id) as target:
+            target.add(Kind.ACKNOWLEDGED, command, step=step)
+
+    def facts(self, run_id: str) -> Facts:
+        """What the database says of a run, for the judge of its history."""
+        held = self.world.held(run_id)
+        with self.world.database.transaction(write=False) as session:
+            rows = session.exec(select(RunEvent).where(RunEvent.run_id == run_id).order_by("id")).all()
+        return Facts(
+            state=held.run.state.value,
+            steps={row.step_id: row.state.value for row in held.steps.values()},
+            needs={each.id: each.needs for each in held.playbook.steps},
+            changing=frozenset(row.step_id for row in held.steps.values() if row.effect is Effect.CHANGES),
+            events=[Event(row.at.timestamp(), row.kind, row.step_id) for row in rows],
+        )
+
+    def complaints(self, run_id: str) -> list[str]:
+        """What is wrong with the history of a run."""
+        return history.judge(self.history(run_id), self.facts(run_id))
+
     def end(self) -> None:
         self.go()
         for worker in self.workers:
@@ -139,8 +194,9 @@ class Ground:
 def ground(folder: Path, url: str | None = None) -> Ground:
     """A fresh world; `url`: an empty PostgreSQL database, else SQLite."""
     world = build(folder)
-    drivers.use({**REGISTRY, **slow.registry()})
-    packages = slow.install(folder / "packages")
+    kinds = (*slow.KINDS, *targets.KINDS)
+    drivers.use({**REGISTRY, **{kind.name: kind() for kind in kinds}})
+    packages = slow.install(folder / "packages", kinds)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WISSEL_")}
     environment |= {
         "PYTHONPATH": f"{packages}{os.pathsep}{CHECKOUT}",
@@ -164,6 +220,20 @@ def step(name: str, folder: Path, kind: str = "observable", **more: Any) -> dict
     return found | more
 
 
-def playbook(name: str, *steps: dict[str, Any]) -> dict[str, Any]:
+def target(name: str, folder: Path, kind: str, *needs: str, undone: bool = False, **more: Any) -> dict[str, Any]:
+    """A step of a driver whose target keeps the history; `undone`: it can be taken back."""
+    given = {key: more.pop(key) for key in ("before", "after", "works", "back", "evidence") if key in more}
+    found = {
+        "id": name,
+        "uses": f"target.{kind}",
+        "with": {"folder": str(folder), "name": name, **given},
+        "timeout": 60,
+        "needs": list(needs),
+    }
+    undo = {"uses": found["uses"], "with": found["with"], "timeout": 60}
+    return found | ({"undo": undo} if undone else {"irreversible": kind != "look"}) | more
+
+
+def playbook(name: str, *steps: dict[str, Any], **more: Any) -> dict[str, Any]:
     """A live playbook of these steps that proves nothing."""
-    return {"playbook": name, "title": {"nl": name, "en": name}, "modes": ["live"], "steps": list(steps)}
+    return {"playbook": name, "title": {"nl": name, "en": name}, "modes": ["live"], "steps": list(steps)} | more

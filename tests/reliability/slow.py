@@ -2,8 +2,9 @@
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import BaseModel
 
@@ -116,16 +117,11 @@ def add(file: Path, line: str) -> None:
         out.write(f"{line}\n")
 
 
-def install(folder: Path) -> Path:
-    """Write what an installed package of drivers has; the folder to put on the path."""
+def install(folder: Path, kinds: Sequence[type[Runner]]) -> Path:
+    """Write what an installed package of these drivers has; the folder to put on the path."""
     info = folder / "wissel_slow-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wissel-slow\nVersion: 1.0\n")
-    entries = "".join(f"{kind.name} = {kind.__module__}:{kind.__qualname__}\n" for kind in KINDS)
+    entries = "".join(f"{kind.name} = {kind.__module__}:{kind.__qualname__}\n" for kind in kinds)
     (info / "entry_points.txt").write_text(f"[wissel.runners]\n{entries}")
     return folder
-
-
-def registry() -> dict[str, Any]:
-    """These drivers by name."""
-    return {kind.name: kind() for kind in KINDS}

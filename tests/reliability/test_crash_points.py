@@ -1,0 +1,175 @@
+"""The worker crashes at each named point, in each way: every run ends, is undone, or waits for a person who may act."""
+
+import ast
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.reliability import crash_matrix as matrix
+from tests.reliability.crash_matrix import Ended, Scenario, tried
+from tests.reliability.crash_points import CALLS, EDGES, EFFECTS, LIBRARY, WRITES, Crash, How
+from tests.reliability.figures import times, told
+from tests.reliability.processes import CHECKOUT, Ground, ground
+
+LONG = bool(os.environ.get("WISSEL_LONG"))
+PLACES: dict[str, tuple[tuple[Scenario, int], ...]] = {
+    "lost hold": ((matrix.LOST_HOLD, 1),),
+    "take-over": ((matrix.TAKEN_OVER, 1),),
+    "burial": ((matrix.TAKEN_OVER, 1),),
+    "guard acts": ((matrix.BREACHED, 1),),
+    "guard's row": ((matrix.FORWARD, 1),),
+    "end and proofs": ((matrix.FORWARD, 1),),
+    "end of an undo": ((matrix.UNDO, 1),),
+    "end of an abort": ((matrix.ABORTED, 1),),
+    "end by failure": ((matrix.FAILED, 1),),
+    "turn to undo": ((matrix.UNDO, 1), (matrix.DECIDED_UNDO, 1)),
+    "turn to abort": ((matrix.DECIDED_STOP, 1),),
+    "latest end": ((matrix.TOO_LATE, 1),),
+    "pause by the engine": ((matrix.LOCKED, 1),),
+    "nobody there": ((matrix.UNSERVED, 1),),
+    "start of a run": ((matrix.CLOCKED, 1),),
+    "look seen": ((matrix.TAKEN_OVER, 1), (matrix.UNDO, 1), (matrix.UNDO, 2)),
+    "walk-on": ((matrix.FORWARD, 1), (matrix.UNDO, 2), (matrix.NEVER, 1)),
+    "walk-on of an undo": ((matrix.UNDO, 1),),
+    "intent": ((matrix.FORWARD, 1), (matrix.NEVER, 1)),
+    "progress": ((matrix.FORWARD, 1), (matrix.UNDO, 3)),
+    "question opened": ((matrix.FORWARD, 1),),
+    "failed undo": ((matrix.FAILED_UNDO, 1),),
+    "decision or wait": ((matrix.FORWARD, 1),),
+    "clock moves a run": ((matrix.ASKED, 1),),
+    "outcome": ((matrix.BREACHED, 1),),
+    "lease revived": ((matrix.BURIED, 1),),
+    "lease beat": ((matrix.FORWARD, 1), (matrix.FORWARD, 4)),
+    "signing off": ((matrix.SIGNED_OFF, 1),),
+    "judge": ((matrix.ASKED, 1),),
+    "tick": ((matrix.FORWARD, 1),),
+    "dispatch": ((matrix.FORWARD, 1), (matrix.UNDO, 1)),
+    "abandoned attempts": ((matrix.TAKEN_OVER, 1),),
+    "start of the engine": ((matrix.FORWARD, 1), (matrix.TAKEN_OVER, 3)),
+    "nothing to begin": ((matrix.FORWARD, 1),),
+    LIBRARY: ((matrix.FORWARD, 1), (matrix.FORWARD, 5), (matrix.TAKEN_OVER, 12)),
+    "dispatching": ((matrix.FORWARD, 1), (matrix.TAKEN_OVER, 2)),
+    "host called": ((matrix.FORWARD, 1), (matrix.FORWARD, 2), (matrix.NEVER, 1), (matrix.UNDO, 5)),
+    "host answered": ((matrix.FORWARD, 1), (matrix.FORWARD, 2), (matrix.NEVER, 1), (matrix.UNDO, 5)),
+    "evidence stored": ((matrix.FORWARD, 1),),
+    "host started": ((matrix.FORWARD, 1), (matrix.TAKEN_OVER, 2)),
+    "effect": ((matrix.FORWARD, 1), (matrix.FORWARD, 2), (matrix.NEVER, 1)),
+    "taking back": ((matrix.UNDO, 1), (matrix.UNDO, 2)),
+}
+"""Where each point is tried: in which runs, and the how manieth time that it is passed there."""
+ELSEWHERE = {"look for room": "it is written on a full disk only: the suite of our own database fills one"}
+"""Writes that no run here reaches, and why."""
+
+EVERY = [
+    (scenario, Crash(f"{name}: {edge}", how, nth))
+    for name, places in PLACES.items()
+    for scenario, nth in places
+    for edge in EDGES
+    for how in How
+]
+SLICE = [
+    (matrix.FORWARD, Crash("intent: after", How.KILL)),
+    (matrix.FORWARD, Crash("effect: after", How.KILL, 2)),
+    (matrix.UNDO, Crash("taking back: after", How.KILL)),
+    (matrix.NEVER, Crash("host answered: after", How.EXCEPTION)),
+    (matrix.FORWARD, Crash("host called: before", How.STOP, 2)),
+]
+"""What `make test` tries; `make reliability` tries every case."""
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Iterator[Ground]:
+    made = ground(tmp_path)
+    yield made
+    made.end()
+
+
+def case_name(case: object) -> str:
+    return case.name if isinstance(case, Scenario) else str(case)
+
+
+@pytest.mark.parametrize(("scenario", "crash"), EVERY if LONG else SLICE, ids=case_name)
+def test_a_run_comes_to_a_good_rest_wherever_its_worker_crashes(real: Ground, scenario: Scenario, crash: Crash) -> None:
+    ended = tried(real, scenario, crash, stopped_for=times(1, 10))
+    judged(ended, crash)
+    told("each named crash point × {kill, exception, stop}", f"{scenario.name}, {crash}: {ended.state}, 0 stuck")
+
+
+def judged(ended: Ended, crash: Crash) -> None:
+    """What must be true after every crash."""
+    assert crash.point in ended.crashed, "the crash did not happen, so nothing was shown"
+    assert not ended.stuck, f"{ended.state}: {ended.steps}, permitted: {ended.permitted}"
+    assert ended.complaints == ()
+    assert ended.unnamed == (), "a write of the worker has no name; add it to WRITES"
+
+
+def test_every_point_is_tried_somewhere() -> None:
+    assert {*PLACES, *ELSEWHERE} == {*(each.name for each in WRITES), LIBRARY, *CALLS, *EFFECTS}
+
+
+OPENED = {"Performer.flush": "progress", "Performer._after_look": "look seen", "Engine._until_taken": "intent"}
+"""Functions whose transactions are named by the events that they write, and one such name."""
+
+
+def test_every_function_of_the_worker_that_opens_a_transaction_has_a_named_write() -> None:
+    named = {each.by for each in WRITES} | set(OPENED)
+    found = {name for file in ("worker", "runs/engine", "runs/perform") for name in opening(file)}
+    assert found - named == set()
+    assert {"Performer._after_look", "Worker._beat"} <= found, "the search finds nothing"
+
+
+def test_every_event_that_the_engine_tells_belongs_to_a_named_write() -> None:
+    told_by_writes = [kind for each in WRITES for kind in each.told]
+    kinds = {kind for file in (CHECKOUT / "app" / "runs").glob("*.py") for kind in tells(file)}
+    assert "step.started" in kinds, "the search finds nothing"
+    nameless = [kind for kind in sorted(kinds) if not _covered(kind, told_by_writes) and not _by_people(kind)]
+    assert nameless == []
+
+
+PEOPLE = ("command.", "approval.", "lock.", "evidence.", "observation.", "obligation.", "step.answered", "run.planned")
+PEOPLE += ("run.restored",)
+"""Written in the request of a person, which is one transaction that commits before it is answered."""
+BESIDE = ("claim.proven", "finding.opened", "home.moved", "guard.changed", "run.configuration-changed")
+"""Written only in transactions that tell something else too, or have a name by their function."""
+
+
+def _covered(kind: str, told_by_writes: list[str]) -> bool:
+    return kind.endswith("*") or kind in told_by_writes or (kind.startswith("step.") and "step." in told_by_writes)
+
+
+def _by_people(kind: str) -> bool:
+    return kind.startswith(PEOPLE) or kind in BESIDE
+
+
+def opening(file: str) -> set[str]:
+    """Qualified names of the functions of a file that open a transaction in which they may write."""
+    tree = ast.parse((CHECKOUT / "app" / f"{file}.py").read_text())
+    found: set[str] = set()
+    for scope in ast.walk(tree):
+        for function in ast.iter_child_nodes(scope):
+            if isinstance(function, ast.FunctionDef) and any(map(_opens, ast.walk(function))):
+                found.add(f"{scope.name}.{function.name}" if isinstance(scope, ast.ClassDef) else function.name)
+    return found
+
+
+def _opens(node: ast.AST) -> bool:
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "transaction"):
+        return False
+    return not any(each.arg == "write" and ast.unparse(each.value) == "False" for each in node.keywords)
+
+
+def tells(file: Path) -> set[str]:
+    """The kinds of events that a file tells; what is made up while it runs ends in a star."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "tell":
+            match node.args[2]:
+                case ast.Constant(value=str(kind)):
+                    found.add(kind)
+                case ast.JoinedStr(values=[ast.Constant(value=str(start)), *_]):
+                    found.add(f"{start}*")
+                case other:
+                    raise AssertionError(f"{file.name}: a kind that cannot be read: {ast.unparse(other)}")
+    return found
