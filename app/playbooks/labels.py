@@ -4,7 +4,7 @@ from app.core.labels import add
 from app.core.messages import say
 from app.playbooks.models import VersionState
 from app.playbooks.rules import ClaimKind, InputType, Mode, OnBreach, OnFailure, StepKind
-from runners.contract import Effect, Repeat
+from runners.contract import Effect, Fencing, Repeat
 
 add(
     VersionState,
@@ -92,5 +92,13 @@ add(
         Repeat.KEYED: say("may be repeated: the other system recognises a repeat"),
         Repeat.OBSERVABLE: say("looks first whether it was done already"),
         Repeat.NEVER: say("never repeated by itself: a person decides"),
+    },
+)
+add(
+    Fencing,
+    {
+        Fencing.TARGET: say("the target refuses a worker that woke up too late"),
+        Fencing.PASSED_ON: say("the target is told which worker asks, and can refuse one that woke up too late"),
+        Fencing.LEASE: say("only the lease of the worker"),
     },
 )

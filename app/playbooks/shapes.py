@@ -8,7 +8,7 @@ from app.core.listing import ListQuery
 from app.core.shapes import Line, Moment, Prose, Shape
 from app.playbooks.models import PlaybookVersion, Verdict, VersionState
 from app.playbooks.rules import Mode
-from runners.contract import Effect, Repeat, Runner
+from runners.contract import Effect, Fencing, Repeat, Runner
 
 
 class PlaybookIn(Shape):
@@ -90,6 +90,8 @@ class RunnerOut(Shape):
     family: str
     effect: Effect
     repeat: Repeat
+    fencing: Fencing | None
+    """What refuses an old fencing token; null for a runner that changes nothing."""
     probe: bool
     provides: list[FactOut]
     requires: list[FactOut]
@@ -116,6 +118,7 @@ def runner_out(runner: Runner) -> RunnerOut:
         family=runner.name.partition(".")[0],
         effect=runner.effect,
         repeat=runner.repeat,
+        fencing=runner.fencing if runner.effect is Effect.CHANGES else None,
         probe=runner.probe,
         provides=[FactOut.model_validate(fact) for fact in runner.provides],
         requires=[FactOut.model_validate(fact) for fact in runner.requires],
