@@ -11,6 +11,7 @@ from runners.contract import (
     Context,
     Effect,
     EnvironmentPair,
+    Fencing,
     Frozen,
     Measurement,
     Observation,
@@ -28,6 +29,7 @@ from runners.contract import (
     passed,
 )
 from runners.looking import SIDE_NAMES
+from runners.postgres import token
 from runners.postgres.connection import Connection, NotReached, connection, conninfo, shown, upstream_conninfo
 from runners.postgres.folder import MARGIN, NoFolder, folder
 from runners.postgres.paths import network_cut, proxy_shut, replication_shut
@@ -68,6 +70,7 @@ class CutOff(Runner):
     Params = CutOffParams
     effect = Effect.CHANGES
     repeat = Repeat.OBSERVABLE
+    fencing = Fencing.TARGET
 
     def site(self, params: CutOffParams) -> str | None:
         """The site that stays: the lost one cannot be asked for anything."""
@@ -111,6 +114,8 @@ class CutOff(Runner):
             return could_not_look(_NO_WAY.nl, _NO_WAY.en)
         started = time.monotonic()
         stays = params.pair.node(params.node.other)
+        if (old := token.refused(stays, context)) is not None:
+            return old
         try:
             link = connection(stays, context)  # nothing is shut where nobody could take over
             _shut_proxy(params, context)
@@ -145,6 +150,8 @@ class CutOff(Runner):
     def undo(self, params: CutOffParams, context: Context) -> Outcome:
         """Receive again, reach it again, send the users there again; only where the side that stays is a standby."""
         stays, lost = params.pair.node(params.node.other), params.pair.node(params.node)
+        if (old := token.refused(stays, context)) is not None:
+            return old
         try:
             link = connection(stays, context)
             if link.execute("select pg_is_in_recovery()").fetchone() != (True,):

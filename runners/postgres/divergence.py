@@ -15,13 +15,17 @@ LISTED = 200_000
 
 @dataclass(frozen=True)
 class Divergence:
-    """What was found; `fork` is the last place that both share, `listing` the records after it."""
+    """What was found; `fork` is the last place that both share, `last` where the node's own last record starts."""
 
     diverged: bool
     fork: str = ""
+    last: str = "0/0"
+    timeline: int = 0
+    """Of the node itself."""
     foreign: bool = False
     rewindable: bool = False
     listing: str = ""
+    """The records after the fork, as pg_waldump shows them, cut to `LISTED` characters."""
 
 
 def position(lsn: str) -> int:
@@ -41,9 +45,10 @@ def divergence(place: Folder, upstream: Connection, context: Context) -> Diverge
     checksums = control.get("Data page checksum version", "0") != "0"
     rewindable = checksums or control.get("wal_log_hints setting") == "on"
     if fork is not None and position(last) < position(fork):
-        return Divergence(diverged=False, fork=fork, rewindable=rewindable)
+        return Divergence(False, fork, last, timeline, rewindable=rewindable)
     where = fork or control["Latest checkpoint location"]
-    return Divergence(True, where, rewindable=rewindable, listing=_listing(place, timeline, where, context))
+    listing = _listing(place, timeline, where, context)
+    return Divergence(True, where, last, timeline, rewindable=rewindable, listing=listing)
 
 
 def _last_record(place: Folder, control: dict[str, str], context: Context) -> tuple[int, str]:

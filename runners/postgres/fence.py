@@ -12,6 +12,7 @@ from runners.contract import (
     Effect,
     EnvironmentPair,
     Fact,
+    Fencing,
     Frozen,
     Measurement,
     Node,
@@ -28,7 +29,7 @@ from runners.contract import (
     passed,
 )
 from runners.looking import SIDE_NAMES, Looking
-from runners.postgres import canary
+from runners.postgres import canary, token
 from runners.postgres.connection import NotReached, connection, shown
 from runners.postgres.folder import RECORD, SIGNAL, Folder, NoFolder, ProgramFailed, folder
 from runners.postgres.standing import one_line, standing
@@ -58,6 +59,7 @@ class Fence(Runner):
     Params = FenceParams
     effect = Effect.CHANGES
     repeat = Repeat.OBSERVABLE
+    fencing = Fencing.TARGET
 
     def preview(self, params: FenceParams, context: Context) -> Preview:
         """The canary, the fence and the stop."""
@@ -86,6 +88,8 @@ class Fence(Runner):
     def run(self, params: FenceParams, context: Context) -> Outcome:
         """Stop it; *failed* where it was not a running primary, and then nothing is stopped."""
         node = params.pair.node(params.node)
+        if (old := token.refused(node, context)) is not None:
+            return old
         try:
             place = folder(node)
             if params.returned and (outcome := _sealed(node, place, context)) is not None:

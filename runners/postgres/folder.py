@@ -4,7 +4,10 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +63,27 @@ class Folder:
         if done.returncode not in tolerate:
             raise ProgramFailed(program, (done.stderr + done.stdout).strip() or f"exit status {done.returncode}")
         return str(done.stdout)
+
+    def lines(self, program: str, *arguments: str, seconds: float) -> Iterator[str]:
+        """The lines that a program prints, one by one; raises `ProgramFailed` when it does not end well."""
+        argv = [str(self.binaries / program), *arguments]
+        environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "TZ": "UTC"}
+        drop = {"user": self.uid, "group": self.gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        with tempfile.TemporaryFile() as errors, subprocess.Popen(  # type: ignore[call-overload]
+            argv, env=environment, cwd=self.path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
+            text=True, errors="replace", **drop,
+        ) as process:  # fmt: skip
+            clock = threading.Timer(max(seconds, 0.1), process.kill)
+            clock.start()
+            try:
+                yield from process.stdout
+                code = process.wait()
+            finally:
+                clock.cancel()
+                process.kill()
+            if code != 0:
+                errors.seek(0)
+                raise ProgramFailed(program, errors.read(2000).decode(errors="replace") or f"exit status {code}")
 
     def control(self, seconds: float = 5.0) -> dict[str, str]:
         """What pg_controldata says, by its own labels."""
@@ -203,10 +227,11 @@ def folder(node: Node) -> Folder:
         why = type(error).__name__
         nl = f"De datamap {path} is hier niet te lezen ({why})."
         raise NoFolder(nl, f"The data directory {path} cannot be read here ({why}).") from error
-    return Folder(path, _binaries(node, major), owner.st_uid, owner.st_gid)
+    return Folder(path, binaries_of(node, major), owner.st_uid, owner.st_gid)
 
 
-def _binaries(node: Node, major: str) -> Path:
+def binaries_of(node: Node, major: str) -> Path:
+    """The folder with PostgreSQL's programs for `node`. Raises `NoFolder`."""
     found = shutil.which("pg_ctl")
     places = [Path(node.binaries)] if node.binaries else [Path(f"/usr/lib/postgresql/{major}/bin")]
     if not node.binaries and found:

@@ -12,6 +12,7 @@ from runners.contract import (
     Effect,
     EnvironmentPair,
     Evidence,
+    Fencing,
     Frozen,
     Measurement,
     Node,
@@ -28,7 +29,7 @@ from runners.contract import (
     passed,
 )
 from runners.looking import SIDE_NAMES
-from runners.postgres import record
+from runners.postgres import record, token
 from runners.postgres.connection import Connection, NotReached, connection, conninfo, shown, upstream_conninfo
 from runners.postgres.divergence import Divergence, divergence
 from runners.postgres.folder import MARGIN, POLL, RECORD, SIGNAL, Folder, NoFolder, ProgramFailed, folder
@@ -68,6 +69,7 @@ class Follow(Runner):
     Params: ClassVar[type[Frozen]] = FollowParams
     effect = Effect.CHANGES
     repeat = Repeat.OBSERVABLE
+    fencing = Fencing.TARGET
     rejoins = True
 
     def preview(self, params: FollowParams, context: Context) -> Preview:
@@ -105,6 +107,8 @@ class Follow(Runner):
         if params.node is params.upstream:
             return failed("Een kant kan zichzelf niet volgen.", "A side cannot follow itself.")
         node = params.pair.node(params.node)
+        if (old := token.refused(node, context)) is not None:
+            return old
         try:
             upstream = connection(params.pair.node(params.upstream), context)
             if upstream.execute("select pg_is_in_recovery()").fetchone() != (False,):

@@ -1,7 +1,6 @@
 """Measures what a promotion would lose, and holds the promotion to what was accepted."""
 
 import math
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -26,20 +25,10 @@ from runners.contract import (
 from runners.looking import SIDE_NAMES, Looking
 from runners.postgres.connection import Connection, NotReached, connection, shown
 from runners.postgres.divergence import position
-from runners.postgres.folder import MARGIN
 from runners.postgres.lag import Lsn
+from runners.postgres.recovery import STATE, settled
 from runners.postgres.standing import one_line
 
-STILL = 0.5
-"""Seconds in which a standby that waits for more may not move, to have replayed all that it has."""
-WAITS = ("RecoveryWalStream", "RecoveryRetrieveRetryInterval")
-"""What the startup process waits for when it has nothing left to replay (PostgreSQL, wait events)."""
-_STATE = (
-    "select pg_is_in_recovery(), pg_last_wal_replay_lsn()::text, pg_get_wal_replay_pause_state(),"
-    " (select wait_event from pg_stat_activity where backend_type = 'startup'),"
-    " (select status from pg_stat_wal_receiver),"
-    " coalesce(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::text"
-)
 _TIMES = "select pg_last_xact_replay_timestamp(), (select checkpoint_time from pg_control_checkpoint())"
 _CANARY = "select max(written_at) from wissel_canary"
 
@@ -155,7 +144,7 @@ def _looked(pair: EnvironmentPair, side: Side, until: datetime | None, context: 
     name = SIDE_NAMES[side]
     try:
         link = connection(pair.node(side), context)
-        trouble = _settled(link, context)
+        trouble = settled(link, context)
         if trouble is not None:
             nl, en = f"{name.nl.capitalize()} {trouble.nl}", f"{name.en.capitalize()} {trouble.en}"
             return failed(nl, en)
@@ -167,27 +156,6 @@ def _looked(pair: EnvironmentPair, side: Side, until: datetime | None, context: 
         return could_not_look(f"{nl}: {one_line(error)}", f"{en}: {one_line(error)}")
 
 
-def _settled(link: Connection, context: Context) -> Text | None:
-    """Wait until nothing is left to replay; what stands in the way, where something does."""
-    since, at = time.monotonic(), ""
-    while True:
-        row = link.execute(_STATE).fetchone()
-        if row is None or not row[0]:
-            return Text(nl="is geen standby.", en="is not a standby.")
-        if row[4] is not None:
-            return Text(nl=f"ontvangt nog wijzigingen ({row[4]}).", en=f"still receives changes ({row[4]}).")
-        if row[2] != "not paused":
-            nl = "verwerkt niet verder: het verwerken staat op pauze."
-            return Text(nl=nl, en="replays no further: its replay is paused.")
-        if row[1] != at:
-            since, at = time.monotonic(), row[1]
-        elif time.monotonic() - since >= STILL and row[3] in WAITS:
-            return None
-        if context.remaining() < MARGIN:
-            return Text(nl="had nog niet alles verwerkt.", en="had not yet replayed everything.")
-        time.sleep(0.01)
-
-
 def _reckoned(link: Connection, until: datetime | None) -> _Loss:
     row = link.execute(_TIMES).fetchone()
     commit, checkpoint = row if row is not None else (None, None)
@@ -196,7 +164,7 @@ def _reckoned(link: Connection, until: datetime | None) -> _Loss:
     newest = max(known).astimezone(UTC)
     lost = max(timedelta(0), (until or datetime.now(UTC)) - newest)
     milliseconds = math.ceil(lost.total_seconds() * 10_000) / 10  # what is accepted and what is found round alike
-    state = link.execute(_STATE).fetchone()
+    state = link.execute(STATE).fetchone()
     replayed, received = (str(state[1]), str(state[5])) if state is not None else ("", "")
     figures = [
         Measurement(name="loss_ms", value=milliseconds, unit="ms"),

@@ -10,6 +10,7 @@ from runners.contract import (
     Effect,
     EnvironmentPair,
     Fact,
+    Fencing,
     Frozen,
     Measurement,
     Observation,
@@ -24,6 +25,7 @@ from runners.contract import (
     passed,
 )
 from runners.looking import SIDE_NAMES
+from runners.postgres import token
 from runners.postgres.connection import Connection, NotReached, connection, shown
 from runners.postgres.folder import MARGIN, POLL
 from runners.postgres.standing import writable_now
@@ -56,6 +58,7 @@ class Promote(Runner):
     Params = PromoteParams
     effect = Effect.CHANGES
     repeat = Repeat.OBSERVABLE
+    fencing = Fencing.TARGET
     requires = (Fact(kind="fenced", opposite=True), Fact(kind="caught-up"))
 
     def preview(self, params: PromoteParams, context: Context) -> Preview:
@@ -74,6 +77,8 @@ class Promote(Runner):
     def run(self, params: PromoteParams, context: Context) -> Outcome:
         """Promote, unless the node is no standby or still hears a living upstream."""
         name = SIDE_NAMES[params.node]
+        if (old := token.refused(params.pair.node(params.node), context)) is not None:
+            return old
         try:
             link = connection(params.pair.node(params.node), context)
             if link.execute("select pg_is_in_recovery()").fetchone() != (True,):

@@ -7,6 +7,7 @@ from runners.contract import (
     Context,
     Effect,
     EnvironmentPair,
+    Fencing,
     Frozen,
     Observation,
     Outcome,
@@ -21,6 +22,7 @@ from runners.contract import (
     passed,
 )
 from runners.looking import SIDE_NAMES
+from runners.postgres import token
 from runners.postgres.connection import shown
 from runners.postgres.folder import MARGIN, POLL, RECORD, SIGNAL, Folder, NoFolder, ProgramFailed, folder
 from runners.postgres.standing import other_is_no_primary, writable_now
@@ -47,6 +49,7 @@ class Unfence(Runner):
     Params = UnfenceParams
     effect = Effect.CHANGES
     repeat = Repeat.OBSERVABLE
+    fencing = Fencing.TARGET
 
     def preview(self, params: UnfenceParams, context: Context) -> Preview:
         """Look at the other side, drop the fence, start."""
@@ -71,6 +74,8 @@ class Unfence(Runner):
         if other.seen is not Seen.DONE:
             answer = failed if other.seen is Seen.NOT_DONE else could_not_look
             return answer(f"{other.reason.nl} Er is niets gestart.", f"{other.reason.en} Nothing was started.")
+        if (old := token.refused(params.pair.node(params.node), context)) is not None:
+            return old
         try:
             place = folder(params.pair.node(params.node))
             # Somebody restarted it, read-only as the fence meant it to, or it has not finished stopping.

@@ -9,8 +9,11 @@ from runners.postgres.cut_off_check import CheckCutOff
 from runners.postgres.fence import CheckFenced, Fence, Unfence
 from runners.postgres.follow import Follow
 from runners.postgres.lag import CaughtUp, ReplicationLag
+from runners.postgres.listing import CheckListed, ListDivergence
 from runners.postgres.loss import AcceptedLoss, MeasureLoss
 from runners.postgres.promote import Promote
+from runners.postgres.rebuild import Rebuild
+from runners.postgres.rejoin import Rejoin
 from runners.postgres.writable import CheckWritable
 from runners.switch.haproxy import Haproxy
 from tests.lab.pair import LabPair
@@ -61,6 +64,21 @@ class Drivers:
 
     def follow(self, node: Side, upstream: Side, rewind: bool = False) -> Outcome:
         return self.run(Follow(), node=node, upstream=upstream, rewind=rewind)
+
+    def fence_returned(self, node: Side) -> Outcome:
+        return self.run(Fence(), node=node, returned=True)
+
+    def divergence(self, node: Side, seconds: float = 60, **more: object) -> Outcome:
+        return self.run(ListDivergence(), seconds, node=node, **more)
+
+    def check_listed(self, node: Side) -> Outcome:
+        return self.run(CheckListed(), node=node)
+
+    def rejoin(self, node: Side, upstream: Side) -> Outcome:
+        return self.run(Rejoin(), 60, node=node, upstream=upstream)
+
+    def rebuild(self, node: Side, upstream: Side) -> Outcome:
+        return self.run(Rebuild(), 60, node=node, upstream=upstream)
 
     def cut_off(self, node: Side, seconds: float = 20) -> Outcome:
         return self.run(CutOff(), seconds, node=node)

@@ -30,6 +30,9 @@ def test_a_rewind_takes_a_diverged_node_back_and_lists_what_it_throws_away(
     pair: LabPair, drivers: Drivers, tmp_path: Path
 ) -> None:
     _lose_half_a_thousand_rows(pair)
+    refused = drivers.follow(PRIMARY, FALLBACK, rewind=True)
+    assert (refused.verdict, "not listed yet" in refused.reason.en) == (Verdict.FAILED, True)
+    drivers.divergence(PRIMARY)
     outcome = drivers.follow(PRIMARY, FALLBACK, rewind=True)
     assert outcome.verdict is Verdict.PASSED, outcome.reason.en
     assert [each.path for each in outcome.evidence] == ["divergence.txt"]
@@ -50,6 +53,7 @@ def test_a_node_that_was_restarted_writable_after_the_switch_is_noticed(pair: La
     pair.primary.stop()
     outcome = drivers.follow(PRIMARY, FALLBACK)
     assert (outcome.verdict, figures(outcome)["diverged"]) == (Verdict.FAILED, True)
+    assert figures(drivers.divergence(PRIMARY))["lost_rows"] == 1
     assert drivers.follow(PRIMARY, FALLBACK, rewind=True).verdict is Verdict.PASSED
     until(lambda: pair.primary.sql("select count(*) from written") == [(0,)])
 
@@ -64,6 +68,7 @@ def test_a_crashed_primary_whose_standby_had_everything_needs_no_rewind(pair: La
     if outcome.verdict is not Verdict.PASSED:
         # The primary may have logged something of its own (a checkpoint, a running-transactions record) at the end.
         assert figures(outcome)["diverged"] is True
+        assert figures(drivers.divergence(PRIMARY))["lost_rows"] == 0
         assert drivers.follow(PRIMARY, FALLBACK, rewind=True).verdict is Verdict.PASSED
 
 
