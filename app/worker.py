@@ -166,11 +166,7 @@ class Worker:
 
     def _look_for_room(self) -> None:
         """With no space left every run waits for a person; what only fills the disk is ended, and abort goes on."""
-        space = self.database.space
-        if space is None:
-            return
-        space.look()
-        short = self.database.is_sqlite and space.is_short
+        short = not self.database.look_for_room() and self.database.is_sqlite
         if not short and not self.database.was_full:
             return
         underway = {each.work.step_run_id: each.work.key for each in self.performer.underway()}

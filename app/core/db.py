@@ -1,5 +1,6 @@
 """The database: the only file that opens and commits transactions (the engine's step checkpoint excepted)."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session
 
+from app.core import pages
 from app.core.faults import UNCERTAIN, Fault, of
 from app.core.settings import Settings
 from app.core.space import Space, notice
@@ -75,7 +77,22 @@ class Database:
         """Lay in the reserve of the data folder, and give it up when a write fails for lack of room."""
         if self.space is None:
             self.space = Space(settings.data_dir.absolute(), settings.reserve_mib)
-            self.space.look()
+        self.look_for_room()
+
+    def look_for_room(self) -> bool:
+        """Look after the reserve, within the file too; whether there is room."""
+        if self.space is None:
+            return True
+        self.space.look()
+        if self.is_sqlite:
+            try:
+                if self.space.is_short:
+                    pages.reuse_log(self.engine)
+                else:
+                    pages.claim(self.engine)
+            except sqlite3.Error as error:
+                notice(self.space, error)
+        return not self.space.is_short
 
     @property
     def is_sqlite(self) -> bool:

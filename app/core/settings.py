@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     """How long a worker that does not beat is still believed to live."""
     runner_user: str = "nobody"
     """Unprivileged user for runner hosts where the process itself is root."""
-    reserve_mib: int = Field(default=16, ge=1, le=4096)
+    reserve_mib: int = Field(default=8, ge=1, le=4096)
     """Size of the reserve in the data folder, given up when the disk is full so that an abort can still be written."""
     session_hours: float = Field(default=8, gt=0, le=24)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -44,7 +44,7 @@ def no_space(where: object = "") -> NoSpace:
 class Space:
     """The room in one folder, and its reserve of `mib`."""
 
-    def __init__(self, folder: Path, mib: int = 16) -> None:
+    def __init__(self, folder: Path, mib: int = 8) -> None:
         self.folder, self.size = folder, mib * MIB
         self._reserve, self._given = folder / "reserve", folder / "reserve-given-up"
         self._short = False

@@ -203,6 +203,7 @@ def ground(folder: Path, url: str | None = None) -> Ground:
         "WISSEL_DATABASE_URL": url or f"sqlite:///{folder / 'test.db'}",
         "WISSEL_TICK_SECONDS": "1",
         "WISSEL_RUNNER_USER": "root",
+        "WISSEL_RESERVE_MIB": "1",
     }
     return Ground(world, folder, environment)
 

@@ -13,8 +13,8 @@ EVIDENCE_PART = re.compile(r"^evidence/([0-9a-f]{64})$")
 LEFT_OUT = frozenset({"alembic_version", "machine_token", "sign_in_link", "user_session", "worker_lease"})
 """Tables that no backup holds: what opens a door (sessions, one-time links, machine tokens: one that was revoked after
 the backup would open it again) and what means something only to a living process (leases)."""
-ENGINE = ("dbos", "datasource", "transaction_completion")
-"""Beginnings of the names of the engine's own tables, which are of no use in another life."""
+ENGINE = ("dbos", "datasource", "transaction_completion", "reserve_of_pages")
+"""Beginnings of the names of tables that are not ours: the engine's own, and a claim of room that was cut off."""
 
 
 class BackupRefused(Exception):
