@@ -1,6 +1,7 @@
 """Runner hosts at work: one long-lived child per running branch of a run, killable from any thread."""
 
 import threading
+import time
 from collections import defaultdict
 
 import structlog
@@ -11,6 +12,8 @@ from runners.term import Term
 log = structlog.get_logger()
 SPARES = 2
 """Hosts kept ready for a run that waits to begin: its first checks often stand beside each other."""
+SPARED_FOR = 30.0
+"""Seconds for which they are kept when no run waits any more."""
 
 
 class Hosts:
@@ -23,6 +26,7 @@ class Hosts:
         self._busy: dict[str, RunnerHost] = {}
         self._spare: list[RunnerHost] = []
         self._making = False
+        self._wanted_at = -SPARED_FOR
         self._lock = threading.Lock()
 
     def take(self, run_id: str, step_run_id: str) -> RunnerHost:
@@ -63,12 +67,14 @@ class Hosts:
             host.kill()
 
     def prepare(self, names: frozenset[str]) -> None:
-        """Have hosts ready that loaded these drivers, for a run that waits to begin; none where `names` is empty.
+        """Have hosts ready that loaded these drivers, for a run that waits to begin; none where none did for a while.
 
         Returns at once: what is to be started, starts beside.
         """
         with self._lock:
-            gone = [each for each in self._spare if not (names and each.alive)]
+            self._wanted_at = time.monotonic() if names else self._wanted_at
+            keep = time.monotonic() - self._wanted_at < SPARED_FOR  # a run that begins now takes them in a moment
+            gone = [each for each in self._spare if not (keep and each.alive)]
             self._spare = [each for each in self._spare if each not in gone]
             lacking = bool(names) and len(self._spare) < SPARES and not self._making
             self._making = self._making or lacking
@@ -103,6 +109,6 @@ class Hosts:
     def close(self) -> None:
         """End all hosts."""
         self.kill_all()
-        self._making = False
+        self._making, self._wanted_at = False, -SPARED_FOR
         self.prepare(frozenset())
         self.close_runs(keep=set())

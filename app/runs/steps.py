@@ -288,15 +288,15 @@ def _work(held: Held, row: StepRun, now: datetime, *, looked: bool = False) -> W
         site=row.site,
         observe_runner=str(driver["runner"]),
         observe_params=own,
-        soon=_soon(held, row),
+        soon=_soon(held),
     )
 
 
-def _soon(held: Held, row: StepRun) -> tuple[str, ...]:
-    """The drivers of the steps that may still come at this step's site, in order."""
+def _soon(held: Held) -> tuple[str, ...]:
+    """The drivers of the steps that may still come, in order; of other sites too, for one worker may serve several."""
     over = (StepState.SUCCEEDED, StepState.SKIPPED)
-    ahead = [each for each in held.steps.values() if each.site == row.site and each.state not in over]
-    return tuple(dict.fromkeys(str(each.driver["runner"]) for each in ahead if each.driver))
+    ahead = [each for each in held.steps.values() if each.state not in over and each.driver]
+    return tuple(dict.fromkeys(str(each.driver["runner"]) for each in ahead))
 
 
 def _look_first(row: StepRun) -> bool:

@@ -50,7 +50,7 @@ class Work:
     """Runner whose `observe` is called where `call` is observe-first."""
     observe_params: dict[str, Any] = field(default_factory=dict)
     soon: tuple[str, ...] = ()
-    """Drivers that the run still needs at this site, for its host to load before they are called."""
+    """Drivers that the run still needs, for its host to load before they are called."""
 
     @property
     def key(self) -> str:

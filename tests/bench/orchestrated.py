@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from tests.lab.conftest import Writer
 from tests.lab.pair import LabPair, free_port, lab_pair
 from tests.reliability.processes import CHECKOUT, Ground
 
+WAITS = 3.0
+"""Seconds between planning and the last approval: people take longer, and the worker makes itself ready meanwhile."""
 PLAYBOOK = CHECKOUT / "playbooks" / "switch-sides.yaml"
 
 
@@ -133,7 +136,10 @@ def swap(ground: Ground, writer: Writer, *, watch: str | None = None) -> Swapped
     world.now = datetime.now(UTC)
     more = {"pair_id": "pair", "direction": "over", "inputs": inputs, "attendance": Attendance.UNATTENDED}
     more |= {"on_call_id": "operator"}
-    run_id = world.started(world.drill(text, Mode.LIVE, **more))
+    run_id = world.planned(world.drill(text, Mode.LIVE, **more))
+    time.sleep(WAITS)
+    world.now = datetime.now(UTC)
+    world.approve(run_id)
     ground.wait_state(run_id, "completed", 120)
     writer.wait_for(50)
     return measured(ground, run_id, writer)
