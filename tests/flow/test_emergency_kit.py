@@ -96,6 +96,11 @@ class TestWithoutPdf:
         assert "Point of no return." in text
         assert "Nobody wrote how to do this step by hand" not in text
 
+    def test_a_plan_with_nothing_for_a_lost_side_gets_the_shipped_fail_over_and_says_so(self, filled: Whole) -> None:
+        text = page(by_api(filled, PERMITS))
+        assert "Fail over after the loss of a side" in text
+        assert "This one comes with Wissel: read it before you rely on it." in text
+
     def test_a_dutch_reader_gets_it_in_dutch(self, filled: Whole) -> None:
         files = by_api(filled, PERMITS, "nl")
         assert "LEESMIJ.txt" in files

@@ -14,6 +14,7 @@ from app.core.errors import NotFound, Problem
 from app.drills.models import Drill
 from app.plans import service as plans
 from app.plans.content import Contact, MvoContent, PlanContent
+from app.plans.facts import PlanKind
 from app.plans.models import Mvo, MvoVersion, Plan, PlanVersion
 from app.plans.portrait import Portrait, portrait
 from app.playbooks import portrait as playbook_portrait
@@ -21,7 +22,7 @@ from app.playbooks import service as playbooks
 from app.playbooks.models import PlaybookVersion
 from app.playbooks.models import VersionState as PlaybookState
 from app.playbooks.portrait import StepShown
-from app.playbooks.rules import Playbook
+from app.playbooks.rules import ClaimKind, Playbook
 from app.runs import drivers
 from app.runs.models import EvidenceFile, Run
 from app.runs.preview import preview
@@ -48,6 +49,8 @@ class PlaybookPart:
     """None where the plan names a playbook that is not here."""
     steps: Sequence[StepShown]
     planned: Sequence[Planned]
+    named: bool = True
+    """Whether the plan or one of its drills has it; else it is added because the plan has none for a lost side."""
 
     def calls(self, step_id: str) -> list[tuple[CallOut, list[Drill]]]:
         """The different calls that a step would make, each with the drills that would make it."""
@@ -154,7 +157,7 @@ def _plan(session: Session, plan: Plan, *, now: datetime) -> PlanPart:
         content=content,
         portrait=stands,
         mvo=_mvo(session, version),
-        playbooks=list(_playbooks(session, content.playbooks, drills)),
+        playbooks=_playbooks(session, plan, content.playbooks, drills),
         proven_by=_proven_by(session, stands),
     )
 
@@ -166,7 +169,22 @@ def _mvo(session: Session, version: PlanVersion | None) -> tuple[Mvo, MvoVersion
     return session.get_one(Mvo, row.mvo_id), row, MvoContent.model_validate(row.content)
 
 
-def _playbooks(session: Session, named: Iterable[str], drills: Sequence[Drill]) -> Iterable[PlaybookPart]:
+def _playbooks(session: Session, plan: Plan, named: Iterable[str], drills: Sequence[Drill]) -> list[PlaybookPart]:
+    """What carries the plan out; a plan to fall back that has nothing for a lost side gets what Wissel ships for it."""
+    parts = list(_own_playbooks(session, named, drills))
+    if plan.kind is not PlanKind.FALLBACK or any(_for_a_lost_side(part.content) for part in parts):
+        return parts
+    published = select(PlaybookVersion).where(PlaybookVersion.state == PlaybookState.PUBLISHED)
+    newest = {row.name: row for row in session.exec(published.order_by(col(PlaybookVersion.version)))}
+    more = [row for _name, row in sorted(newest.items()) if _for_a_lost_side(playbooks.content(row))]
+    return [*parts, *(_part(row, (), named=False) for row in more)]
+
+
+def _for_a_lost_side(content: Playbook | None) -> bool:
+    return content is not None and ClaimKind.FAILOVER in content.proves
+
+
+def _own_playbooks(session: Session, named: Iterable[str], drills: Sequence[Drill]) -> Iterable[PlaybookPart]:
     """What the plan names, then what its drills use besides; each in the version that would run."""
     pinned = {drill.id: session.get_one(PlaybookVersion, drill.playbook_id) for drill in drills}
     for name in dict.fromkeys([*named, *(row.name for row in pinned.values())]):
@@ -175,9 +193,14 @@ def _playbooks(session: Session, named: Iterable[str], drills: Sequence[Drill]) 
         if version is None:
             yield PlaybookPart(None, name, None, (), ())
             continue
-        content = playbooks.content(version)
-        steps = playbook_portrait.steps(content, drivers.registry())
-        yield PlaybookPart(version, name, content, steps, [_planned(session, drill) for drill in using])
+        yield _part(version, [_planned(session, drill) for drill in using])
+
+
+def _part(version: PlaybookVersion, planned: Sequence[Planned], *, named: bool = True) -> PlaybookPart:
+    content = playbooks.content(version)
+    return PlaybookPart(
+        version, version.name, content, playbook_portrait.steps(content, drivers.registry()), planned, named
+    )
 
 
 def _newest(session: Session, name: str) -> PlaybookVersion | None:
