@@ -110,7 +110,10 @@ def _connect(server: Server, role: str, database: str) -> Any:
 
 def _shape(path: Path) -> None:
     if not path.is_dir():
-        raise BackupWrong(f"{path} is geen map met een basisback-up.", f"{path} is no folder with a base backup.")
+        raise BackupWrong(
+            f"De back-up {path} is geen map met een basisback-up.",
+            f"The backup {path} is no folder with a base backup.",
+        )
     if any(path.glob("base.tar*")):
         raise CannotLook(
             "De basisback-up is in tar-formaat; pak hem eerst uit.",
@@ -118,7 +121,8 @@ def _shape(path: Path) -> None:
         )
     if not (path / "PG_VERSION").is_file():
         raise BackupWrong(
-            f"{path} is geen basisback-up: PG_VERSION ontbreekt.", f"{path} is no base backup: no PG_VERSION."
+            f"De map {path} is geen basisback-up: PG_VERSION ontbreekt.",
+            f"The folder {path} is no base backup: no PG_VERSION.",
         )
     if not (path / "backup_manifest").is_file():
         raise BackupWrong(

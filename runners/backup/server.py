@@ -89,6 +89,7 @@ def running(
     Raises `BackupWrong` with what the server said where it does not start, `CannotLook` where the time is up.
     """
     server = Server(binaries, folder, folder / "server.log")
+    check_room(folder)
     configuration = _configure(folder, {**CONFIGURATION, **(settings or {})})
     with server.log.open("wb") as log:
         process = start([binaries.path("postgres"), "-D", data, "-c", f"config_file={configuration}"], output=log)
