@@ -53,9 +53,9 @@ def prepare(connection: Connection, seconds: float) -> None:
     """Settings under which the text form of a row is always the same, and a limit on each statement."""
     for name, value in {**SETTINGS, "statement_timeout": f"{int(seconds * 1000)}"}.items():
         connection.execute("SELECT set_config(%s, %s, false)", [name, value])
-    if encoding(connection) != "SQL_ASCII":
-        # Some encodings of servers are unknown to Python; the server knows them all.
-        connection.execute("SET client_encoding = 'UTF8'")
+    # Some encodings of servers are unknown to Python; of a server that knows none we want the bytes as they are.
+    asked = "SQL_ASCII" if encoding(connection) == "SQL_ASCII" else "UTF8"
+    connection.execute("SELECT set_config('client_encoding', %s, false)", [asked])
 
 
 def encoding(connection: Connection) -> str:
