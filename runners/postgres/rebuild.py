@@ -22,6 +22,7 @@ from runners.contract import (
     failed,
 )
 from runners.looking import SIDE_NAMES
+from runners.postgres import token
 from runners.postgres.connection import Connection, NotReached, connection, conninfo, endpoints, shown
 from runners.postgres.folder import MARGIN, Folder, NoFolder, ProgramFailed, binaries_of
 from runners.postgres.follow import Follow, FollowParams, configure, without_password
@@ -79,6 +80,8 @@ class Rebuild(Follow):
         if params.node is params.upstream:
             return failed("Een kant kan zichzelf niet volgen.", "A side cannot follow itself.")
         node, started = params.pair.node(params.node), time.monotonic()
+        if (old := token.refused(node, context)) is not None:
+            return old
         try:
             upstream = connection(params.pair.node(params.upstream), context)
             if upstream.execute("select pg_is_in_recovery()").fetchone() != (False,):

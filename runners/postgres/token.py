@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 from runners.contract import Context, Node, Outcome, failed
-from runners.postgres.folder import NoFolder, folder
 
 POLL = 0.01
 
@@ -26,13 +25,13 @@ def refused(node: Node, context: Context) -> Outcome | None:
     """
     if context.fencing_token == 0 or node.data_directory is None:
         return None
-    try:
-        place = folder(node)
-    except NoFolder:
+    data = Path(node.data_directory).resolve()
+    file = beside(data)
+    if not data.is_dir() and not file.exists():
         return None  # the database is on another machine: only what can be asked over its connection is done here
-    file = beside(place.path)
     try:
-        highest = _raised(file, context, (place.uid, place.gid))
+        owner = (data if data.is_dir() else data.parent).stat()
+        highest = _raised(file, context, (owner.st_uid, owner.st_gid))
     except (OSError, Busy, ValueError) as error:
         context.log(f"the fencing token is not kept at this node ({file}): {error}")
         return None

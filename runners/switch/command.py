@@ -11,6 +11,7 @@ from runners.contract import (
     Context,
     Effect,
     Evidence,
+    Fencing,
     Frozen,
     Measurement,
     Observation,
@@ -54,6 +55,7 @@ class Command(Runner):
     Params = CommandParams
     effect = Effect.CHANGES
     repeat = Repeat.OBSERVABLE
+    fencing = Fencing.PASSED_ON
 
     def preview(self, params: CommandParams, context: Context) -> Preview:
         """The resolved argv, or why it is refused."""

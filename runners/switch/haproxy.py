@@ -8,6 +8,7 @@ from runners.contract import (
     Context,
     Effect,
     EnvironmentPair,
+    Fencing,
     Frozen,
     Measurement,
     Observation,
@@ -23,7 +24,7 @@ from runners.contract import (
     passed,
 )
 from runners.looking import SIDE_NAMES
-from runners.switch.haproxy_socket import MAINTENANCE, MARGIN, OUT, RUNNING, NoAnswer, ask, servers
+from runners.switch.haproxy_socket import MAINTENANCE, MARGIN, OUT, RUNNING, NoAnswer, ask, raised_token, servers
 
 POLL = 0.002
 _NAME = re.compile(r"[A-Za-z0-9_.:-]+")
@@ -34,7 +35,8 @@ class HaproxyParams(Frozen):
 
     Proves: HAProxy itself says that only this side's server takes traffic.
     Cannot see: users who reach a side around HAProxy; and a restart of HAProxy forgets the move, unless it is
-    configured to load its server state. HAProxy cannot check a fencing token; the lease of the site's worker does.
+    configured to load its server state. It then forgets the fencing token too, which it holds in a variable of its own
+    per backend and which is read right before the move; from then on the lease of the site's worker must do.
     Needs: a runtime socket of level admin that the worker may open, and one server line for each side.
     Bad input: no proxy in the environment, an unknown backend or server, a socket without admin rights or without
     an answer is *failed* with that reason, and users stay where they were.
@@ -51,6 +53,7 @@ class Haproxy(Runner):
     Params = HaproxyParams
     effect = Effect.CHANGES
     repeat = Repeat.OBSERVABLE
+    fencing = Fencing.TARGET
 
     def preview(self, params: HaproxyParams, context: Context) -> Preview:
         """The commands, as they go over the socket."""
@@ -87,6 +90,9 @@ def _move(params: HaproxyParams, to: Side, context: Context) -> Outcome:
     started = time.monotonic()
     try:
         _look(proxy, to, context)  # both servers must be known before the first is taken out
+        highest = raised_token(proxy, context)
+        if highest > context.fencing_token:
+            return _newer(highest, context)
         # One line, so that a lost connection cannot leave the old side out and the new one not yet in.
         said = ask(proxy, "; ".join(_commands(proxy, to)), context)
         if said:  # success is silent
@@ -102,6 +108,14 @@ def _move(params: HaproxyParams, to: Side, context: Context) -> Outcome:
         return failed(seen.reason.nl, seen.reason.en)
     took = Measurement(name="moved_ms", value=round((time.monotonic() - started) * 1000, 1), unit="ms")
     return passed(seen.reason.nl, seen.reason.en, took, effective_at=datetime.now(UTC))
+
+
+def _newer(highest: int, context: Context) -> Outcome:
+    mine = context.fencing_token
+    return failed(
+        f"HAProxy kent een nieuwere opdrachtgever (token {highest}, deze stap heeft {mine}); er is niets gedaan.",
+        f"HAProxy knows a newer principal (token {highest}, this step has {mine}); nothing was done.",
+    )
 
 
 def _commands(proxy: Proxy, to: Side) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import socket
 import time
 from typing import NamedTuple
@@ -54,6 +55,24 @@ def sessions(proxy: Proxy, context: Context) -> dict[str, int]:
         return {row["svname"]: int(row["scur"]) for row in rows if row["pxname"] == proxy.backend}
     except (KeyError, ValueError, TypeError) as error:
         raise NoAnswer(f"an answer that is not understood ({error})") from error
+
+
+def raised_token(proxy: Proxy, context: Context) -> int:
+    """The highest fencing token that this backend was ever moved with, after ours was set where it is the highest.
+
+    Its own rules have no condition, so it is read and then set; 0 where there is none, or where it keeps none.
+    """
+    if context.fencing_token == 0:
+        return 0
+    name = "proc.wissel_token_" + re.sub(r"[^A-Za-z0-9]", "_", proxy.backend)
+    found = re.search(r"value=<(\d+)>", ask(proxy, f"get var {name}", context))
+    known = int(found[1]) if found else 0
+    if context.fencing_token > known:
+        # HAProxy counts its variables at run time among what is new; where it has none the lease alone protects.
+        said = ask(proxy, f"experimental-mode on; set var {name} int({context.fencing_token})", context)
+        if said:
+            context.log(f"HAProxy does not keep the fencing token: {' '.join(said.split())[:200]}")
+    return max(known, context.fencing_token)
 
 
 def ask(proxy: Proxy, line: str, context: Context) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from runners.contract import (
     Context,
     Effect,
+    Fencing,
     Frozen,
     Measurement,
     Observation,
@@ -58,6 +59,7 @@ class Http(Runner):
     Params = HttpParams
     effect = Effect.CHANGES
     repeat = Repeat.KEYED
+    fencing = Fencing.PASSED_ON
 
     def preview(self, params: HttpParams, context: Context) -> Preview:
         """The request with its key; the token stays a reference."""
