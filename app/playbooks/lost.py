@@ -27,7 +27,7 @@ def check(playbook: Playbook, notes: Notes, registry: Registry) -> None:
 
 def _check_skipped(step: Step, path: Path, playbook: Playbook, notes: Notes, registry: Registry) -> None:
     place = (*path, "lost")
-    if step.signs is not None or _provides(step, registry):
+    if step.signs is not None or _provides(step, playbook, registry):
         reason = say(
             "This step proves a safety fact, so nothing may pass over it. Prove it from the other side, with a step of "
             "its own."
@@ -41,10 +41,14 @@ def _check_skipped(step: Step, path: Path, playbook: Playbook, notes: Notes, reg
         notes.add(place, "lost-skips-proof", reason)
 
 
-def _provides(step: Step, registry: Registry) -> bool:
-    """Whether the step's runner proves a fact; one that acts proves nothing by itself."""
+def _provides(step: Step, playbook: Playbook, registry: Registry) -> bool:
+    """Whether the step's runner proves a fact that a step which is always done rests on; acting proves nothing."""
     runner = registry.get(step.uses or "")
-    return runner is not None and bool(runner.provides) and runner.effect is Effect.OBSERVES
+    if runner is None or runner.effect is not Effect.OBSERVES:
+        return False
+    always = [registry.get(each.uses or "") for each in playbook.steps if each.lost is not Lost.SKIP]
+    required = {fact.kind for each in always if each is not None for fact in each.requires}
+    return any(fact.kind in required for fact in runner.provides)
 
 
 def _check_debt(step: Step, path: Path, notes: Notes) -> None:

@@ -189,11 +189,12 @@ def _skipped(playbook: Playbook, steps: Mapping[str, StepNow], flags: RunFlags) 
             found[step.id] = "lost-side"
         elif flags.unattended and step.kind is StepKind.ASK and step.unattended == "skip" and _free(step, steps):
             found[step.id] = "unattended"
-    return tuple((step_id, why) for step_id, why in found.items() if _untouched(steps[step_id].fact))
+    return tuple((step_id, why) for step_id, why in found.items() if _untouched(steps[step_id].fact, why))
 
 
-def _untouched(fact: StepFact) -> bool:
-    return fact.state is StepState.NOT_STARTED and not fact.provides
+def _untouched(fact: StepFact, why: str) -> bool:
+    # What is passed over for a lost side proves only what else is passed over; the loader sees to that.
+    return fact.state is StepState.NOT_STARTED and (why == "lost-side" or not fact.provides)
 
 
 def _free(step: Step, steps: Mapping[str, StepNow]) -> bool:
