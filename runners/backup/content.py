@@ -60,7 +60,8 @@ def prepare(connection: Connection, seconds: float) -> None:
 
 def encoding(connection: Connection) -> str:
     """The encoding of the database."""
-    return str(_one(connection, sql.SQL("SELECT current_setting('server_encoding')")))
+    # Not asked in SQL: of a server without an encoding every text comes as bytes, this one too.
+    return connection.info.parameter_status("server_encoding") or ""
 
 
 def look(connection: Connection, expected: ExpectedTable, since: datetime, max_age: timedelta | None) -> Table:
@@ -150,7 +151,7 @@ def _existing(connection: Connection, table: str) -> sql.Composable:
         except psycopg.errors.Error:
             continue
         if row is not None:
-            return sql.Identifier(str(row[0]), str(row[1]))
+            return sql.Identifier(_word(row[0]), _word(row[1]))
     raise BackupWrong(
         f"Tabel {table} ontbreekt in de teruggezette back-up.", f"The restored backup lacks table {table}."
     )
@@ -258,12 +259,17 @@ def _primary_key(connection: Connection, table: str) -> list[tuple[str, bool]]:
         "WHERE i.indrelid = %s::regclass AND i.indisprimary ORDER BY k.place"
     )
     rows = connection.execute(query, [name.as_string(connection)]).fetchall()
-    return [(str(column), bool(collated)) for column, collated in rows]
+    return [(_word(column), bool(collated)) for column, collated in rows]
 
 
 def _one(connection: Connection, query: sql.SQL | sql.Composed) -> object:
     row = connection.execute(query).fetchone()
     return row[0] if row else None
+
+
+def _word(value: object) -> str:
+    """A name; a server without an encoding gives its bytes."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _bytes(value: object) -> bytes:
