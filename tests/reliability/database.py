@@ -13,8 +13,8 @@ from tests.lab.pair import NOBODY, LabServer, postgres_binaries
 
 
 @contextmanager
-def server(address: str = "127.0.0.1") -> Iterator[tuple[LabServer, str]]:
-    """A running server with an empty database, and that database's URL; `address`: where it listens as well."""
+def server(*, everywhere: bool = False) -> Iterator[tuple[LabServer, str]]:
+    """A running server with an empty database, and that database's URL; `everywhere`: for namespaces of sites too."""
     folder = Path(tempfile.mkdtemp(prefix="wissel-many-"))
     folder.chmod(0o755)
     if os.geteuid() == 0:
@@ -22,15 +22,15 @@ def server(address: str = "127.0.0.1") -> Iterator[tuple[LabServer, str]]:
     made = LabServer(folder, "database", postgres_binaries())
     try:
         made.create()
-        if address != "127.0.0.1":
+        if everywhere:
             with (made.data / "postgresql.conf").open("a") as file:
-                file.write(f"\nlisten_addresses = '127.0.0.1,{address}'\n")
+                file.write("\nlisten_addresses = '*'\n")
             with (made.data / "pg_hba.conf").open("a") as file:
                 file.write("\nhost all all 10.213.0.0/16 trust\n")
         made.start()
         with psycopg.connect(made.dsn, autocommit=True) as link:
             link.execute("create database wissel")
-        yield made, f"postgresql+psycopg://postgres@{address}:{made.port}/wissel"
+        yield made, f"postgresql+psycopg://postgres@127.0.0.1:{made.port}/wissel"
     finally:
         made.end()
         shutil.rmtree(folder, ignore_errors=True)
