@@ -69,16 +69,36 @@ def test_the_old_side_is_taken_out_before_the_new_one_comes_in(context: FakeCont
     moved: list[str] = []
 
     def answer(line: str) -> str:
-        if not line.startswith("show"):
+        if line.startswith("set server"):
             moved.append(line)
+        if not line.startswith("show"):
             return "\n"
         return AFTER if moved else BEFORE
 
-    serve(answer)
+    fake = serve(answer)
     assert Haproxy().run(_params(tmp_path), context).verdict is Verdict.PASSED
+    assert "experimental-mode on; set var proc.wissel_token_db int(7)" in fake.asked
     assert moved == [
         "set server db/one state maint; set server db/two state ready; shutdown sessions server db/one",
     ]
+
+
+@pytest.mark.parametrize(("known", "verdict"), [(6, Verdict.PASSED), (7, Verdict.PASSED), (8, Verdict.FAILED)])
+def test_a_lower_token_than_haproxy_holds_moves_nobody(
+    context: FakeContext, serve, tmp_path: Path, known: int, verdict: Verdict
+) -> None:
+    moved: list[str] = []
+
+    def answer(line: str) -> str:
+        if line.startswith("get var"):
+            return f"proc.wissel_token_db: type=sint value=<{known}>\n"
+        moved.extend([line] if line.startswith("set server") else [])
+        return "\n" if not line.startswith("show") else AFTER if moved else BEFORE
+
+    serve(answer)
+    outcome = Haproxy().run(_params(tmp_path), context)
+    assert (outcome.verdict, bool(moved)) == (verdict, verdict is Verdict.PASSED)
+    assert verdict is Verdict.PASSED or f"token {known}, this step has 7" in outcome.reason.en
 
 
 @pytest.mark.parametrize(
