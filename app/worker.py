@@ -252,8 +252,7 @@ class Worker:
         now = clock.now()
         with self.database.transaction() as session:
             findings_sweep.sweep(session, now=now)
-        with self.database.transaction() as session:  # of its own: plans are held before findings are numbered
-            plans.sweep(session, now=now)
+        plans.sweep(self.database, now=now)
 
     def _kits(self) -> None:
         """What people need on paper when all this is gone."""

@@ -128,9 +128,18 @@ def open_finding(session: Session, new: NewFinding, *, now: datetime, actor: Act
 _WORSE = {Severity.LOW: 0, Severity.MEDIUM: 1, Severity.HIGH: 2}
 
 
-def _found_again(session: Session, finding: Finding, new: NewFinding, *, now: datetime, actor: Actor) -> None:
+def is_worse(finding: Finding, new: NewFinding) -> bool:
+    """Whether finding it again would raise the severity or the failed level of the open one."""
+    return _worst(finding, new) != (finding.severity, finding.level)
+
+
+def _worst(finding: Finding, new: NewFinding) -> tuple[Severity, int | None]:
     severity = max(finding.severity, Severity(new.severity), key=_WORSE.__getitem__)
-    level = new.level if finding.level is None else max(finding.level, new.level or 0)
+    return severity, new.level if finding.level is None else max(finding.level, new.level or 0)
+
+
+def _found_again(session: Session, finding: Finding, new: NewFinding, *, now: datetime, actor: Actor) -> None:
+    severity, level = _worst(finding, new)
     if (severity, level) != (finding.severity, finding.level):
         finding.severity, finding.level = severity, level
         finding.revision += 1
@@ -237,13 +246,18 @@ def _live_of(session: Session, plan_id: str, claim_key: str) -> list[Finding]:
     return list(session.exec(statement.order_by(col(Finding.opened_at))))
 
 
+def may_be_withdrawn(finding: Finding) -> bool:
+    """Whether a rule opened it, about no claim: one of a claim needs a passing retest."""
+    return finding.source is Source.RULE and finding.claim_key is None
+
+
 def withdraw(session: Session, key: str, *, now: datetime, actor: Actor = SYSTEM, reason: str) -> Finding | None:
     """Close the finding of a rule that no longer finds the fact; None where none stands open.
 
     Only for findings that a rule opened and that are about no claim: those of a claim need a passing retest.
     """
     finding = session.exec(select(Finding).where(Finding.open_key == key)).first()
-    if finding is None or finding.source is not Source.RULE or finding.claim_key is not None:
+    if finding is None or not may_be_withdrawn(finding):
         return None
     return move(session, finding, Operation.WITHDRAW, now=now, actor=actor, reason=reason)
 

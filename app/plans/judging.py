@@ -1,6 +1,6 @@
 """Holds plans against the rules: shared fate of both sides, steps that need the supplier, more time than there is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -35,34 +35,61 @@ _KINDS = {
 _RULE = "rule:plan:"
 
 
-def judge_all(session: Session, *, now: datetime) -> None:
-    """Hold every plan that is not retired against the rules, and every environment pair without such a plan."""
-    # Held first, in one order, as whoever works on a plan holds it before its findings are opened: no deadlock.
-    held = select(Plan).where(col(Plan.archived_at).is_(None)).order_by(col(Plan.id)).with_for_update()
-    plans = session.exec(held.execution_options(populate_existing=True)).all()
-    for plan in plans:
-        judge(session, plan, now=now)
-    told = {plan.service_id for plan in plans}
-    pairs = session.exec(select(EnvironmentPair).where(col(EnvironmentPair.archived_at).is_(None))).all()
-    for pair in pairs:
-        _judge_pair_alone(session, pair, planned=pair.service_id in told, now=now)
-
-
 def judge(session: Session, plan: Plan, *, now: datetime) -> None:
     """Open what the rules find in the version in force and in the next one, withdraw what is gone.
 
     A finding about a claim is never withdrawn, for it needs a passing retest; neither is one of shared fate.
     """
-    versions = _versions_to_judge(session, plan)
-    found = {new.key: new for version in versions for new in _all_of(session, plan, version)}
+    found = _found(session, plan)
     for new in found.values():
         findings.open_finding(session, new, now=now)
-    open_keys = session.exec(
-        select(Finding.open_key).where(col(Finding.open_key).startswith(f"{_RULE}{plan.id}:"))
-    ).all()
-    for key in open_keys:
-        if key is not None and key not in found and ":shared:" not in key:
-            findings.withdraw(session, key, now=now, reason="The plan no longer says so.")
+    for key in _gone(_open_ones(session, plan), found):
+        findings.withdraw(session, key, now=now, reason="The plan no longer says so.")
+
+
+def is_outdated(session: Session, plan: Plan) -> bool:
+    """Whether `judge` would write anything; reads only."""
+    found, standing_ones = _found(session, plan), _open_ones(session, plan)
+    known = {finding.open_key: finding for finding in standing_ones}
+    told = all(key in known and not findings.is_worse(known[key], new) for key, new in found.items())
+    return not told or bool(_gone(standing_ones, found))
+
+
+def _found(session: Session, plan: Plan) -> dict[str, NewFinding]:
+    return {new.key: new for version in _versions_to_judge(session, plan) for new in _all_of(session, plan, version)}
+
+
+def _open_ones(session: Session, plan: Plan) -> Sequence[Finding]:
+    return session.exec(select(Finding).where(col(Finding.open_key).startswith(f"{_RULE}{plan.id}:"))).all()
+
+
+def _gone(standing_ones: Sequence[Finding], found: Container[str]) -> list[str]:
+    """Keys of open findings that may be withdrawn, for no rule finds them any more."""
+    return [
+        finding.key
+        for finding in standing_ones
+        if finding.key not in found and ":shared:" not in finding.key and findings.may_be_withdrawn(finding)
+    ]
+
+
+def judge_pairs(session: Session, pair_ids: Sequence[str], *, now: datetime) -> None:
+    """Tell the shared fate of pairs of services without any plan, until a plan tells it."""
+    for pair_id in pair_ids:
+        pair = session.get_one(EnvironmentPair, pair_id)
+        _judge_pair_alone(session, pair, planned=_is_planned(session, pair), now=now)
+
+
+def pair_is_outdated(session: Session, pair_id: str) -> bool:
+    """Whether `judge_pairs` would write anything for this pair; reads only."""
+    pair = session.get_one(EnvironmentPair, pair_id)
+    keys = [_pair_key(pair, fate) for fate in insight.shared_fate(session, pair)]
+    told = set(session.exec(select(Finding.open_key).where(col(Finding.open_key).in_(keys)))) if keys else set()
+    return bool(told) if _is_planned(session, pair) else any(key not in told for key in keys)
+
+
+def _is_planned(session: Session, pair: EnvironmentPair) -> bool:
+    wanted = select(Plan.id).where(Plan.service_id == pair.service_id, col(Plan.archived_at).is_(None))
+    return session.exec(wanted).first() is not None
 
 
 def _versions_to_judge(session: Session, plan: Plan) -> list[PlanVersion]:
@@ -182,10 +209,14 @@ def _name(session: Session, fate: SharedFate) -> str:
     return fate.key if row is None else row.name
 
 
+def _pair_key(pair: EnvironmentPair, fate: SharedFate) -> str:
+    return f"rule:pair:{pair.id}:shared:{fate.kind}:{_short(fate)}"
+
+
 def _judge_pair_alone(session: Session, pair: EnvironmentPair, *, planned: bool, now: datetime) -> None:
     """A pair of a service without any plan: its shared fate is told all the same, until a plan tells it."""
     for fate in insight.shared_fate(session, pair):
-        key = f"rule:pair:{pair.id}:shared:{fate.kind}:{_short(fate)}"
+        key = _pair_key(pair, fate)
         if planned:
             findings.withdraw(session, key, now=now, reason="A plan of the service has this finding now.")
             continue

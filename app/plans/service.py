@@ -18,7 +18,7 @@ from app.plans import claims, organisation, versions
 from app.plans.errors import AlreadyDecided, NothingApproved, PlanRetired, SecondPersonNeeded
 from app.plans.evidence import NewProof, attest, record_proof, review
 from app.plans.facts import PlanKind, VersionState, WeakeningKind
-from app.plans.judging import judge, judge_all
+from app.plans.judging import judge
 from app.plans.models import MvoVersion, Plan, PlanVersion, StatusChange, Weakening
 from app.plans.shapes import PlanIn
 from app.plans.standing import (
@@ -32,6 +32,7 @@ from app.plans.standing import (
     status,
     versions_of,
 )
+from app.plans.sweeping import sweep
 from app.plans.versions import approve, edit_version, find_version, new_draft, reject, submit
 
 __all__ = [
@@ -50,7 +51,6 @@ __all__ = [
     "find_version",
     "history",
     "judge",
-    "judge_all",
     "new_draft",
     "proofs_of",
     "record_proof",
@@ -237,9 +237,3 @@ def history(session: Session, plan_id: str, *, at: datetime | None = None) -> li
     if at is not None:
         wanted = wanted.where(StatusChange.at <= at)
     return list(session.exec(wanted.order_by(col(StatusChange.at), col(StatusChange.id))))
-
-
-def sweep(session: Session, *, now: datetime) -> list[StatusChange]:
-    """What only time and the catalogue brought about: findings of the rules, proof that ran out. Safe to repeat."""
-    judge_all(session, now=now)
-    return refresh(session, now=now, why="time passed, or the catalogue changed")

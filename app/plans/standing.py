@@ -174,29 +174,55 @@ def _dropped(facts: Facts, *, now: datetime) -> tuple[ClaimStatus, ...]:
     return tuple(each for each in found if each.status is Status.FAILED)
 
 
-def refresh(session: Session, *, now: datetime, plan_ids: Iterable[str] | None = None, why: str) -> list[StatusChange]:
-    """Compute the stored status of these plans (all where None) anew; answers and records what became another one."""
+def refresh(
+    session: Session,
+    *,
+    now: datetime,
+    plan_ids: Iterable[str] | None = None,
+    why: str,
+    changes: Sequence[ObjectChange] | None = None,
+) -> list[StatusChange]:
+    """Compute the stored status of these plans (all where None) anew; answers and records what became another one.
+
+    `changes`: those of the catalogue, where the caller has read them already.
+    """
     wanted = select(Plan)
     if plan_ids is not None:
         wanted = wanted.where(col(Plan.id).in_(list(plan_ids)))
-    changes = catalog.substantive_changes(session)
-    found = [_settle(session, plan, changes, now=now, why=why) for plan in session.exec(wanted).all()]
+    known = catalog.substantive_changes(session) if changes is None else changes
+    found = [_settle(session, plan, known, now=now, why=why) for plan in session.exec(wanted).all()]
     return [change for change in found if change is not None]
+
+
+def is_outdated(session: Session, plan: Plan, changes: Sequence[ObjectChange], *, now: datetime) -> bool:
+    """Whether `refresh` would write anything for this plan; reads only."""
+    found, last = standing(session, plan, now=now, changes=changes).status, _last_change(session, plan)
+    return last is None or not _says(last, found, _as_kept(found))
+
+
+def _last_change(session: Session, plan: Plan) -> StatusChange | None:
+    wanted = select(StatusChange).where(StatusChange.plan_id == plan.id)
+    return session.exec(wanted.order_by(col(StatusChange.id).desc())).first()
+
+
+def _as_kept(found: PlanStatus) -> dict[str, Any]:
+    return {
+        "claims": {claim.key: claim.status.value for claim in found.claims},
+        "proven_until": found.until,
+        "overdue_since": found.overdue_since,
+    }
+
+
+def _says(last: StatusChange, found: PlanStatus, after: dict[str, Any]) -> bool:
+    return last.new is found.status and all(getattr(last, key) == value for key, value in after.items())
 
 
 def _settle(
     session: Session, plan: Plan, changes: Sequence[ObjectChange], *, now: datetime, why: str
 ) -> StatusChange | None:
     found = standing(session, plan, now=now, changes=changes).status
-    last = session.exec(
-        select(StatusChange).where(StatusChange.plan_id == plan.id).order_by(col(StatusChange.id).desc())
-    ).first()
-    after: dict[str, Any] = {
-        "claims": {claim.key: claim.status.value for claim in found.claims},
-        "proven_until": found.until,
-        "overdue_since": found.overdue_since,
-    }
-    if last is not None and last.new is found.status and all(getattr(last, k) == v for k, v in after.items()):
+    last, after = _last_change(session, plan), _as_kept(found)
+    if last is not None and _says(last, found, after):
         return None
     plan.status, plan.proven_until, plan.overdue_since = found.status, found.until, found.overdue_since
     change = StatusChange(

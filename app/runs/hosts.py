@@ -88,15 +88,18 @@ class Hosts:
             while len(self._spare) < SPARES and self._making:
                 host = RunnerHost(drop_to=self._user, term=self.term).start()
                 host.warm(names)
-                with self._lock:
-                    wanted = self._making
-                    self._spare += [host] if wanted else []
-                if not wanted:
+                if not self._spared(host):
                     host.close()  # we were closed meanwhile
         except (HostRefused, HostDied) as error:
             log.warning("no runner host could be made ready", error=str(error))  # the step itself will say why
         finally:
             self._making = False
+
+    def _spared(self, host: RunnerHost) -> bool:
+        with self._lock:
+            if self._making:
+                self._spare.append(host)
+            return self._making
 
     def close_runs(self, keep: set[str]) -> None:
         """End the idle hosts of all runs that are not in `keep`."""

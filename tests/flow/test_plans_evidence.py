@@ -222,8 +222,7 @@ def test_the_shared_fate_of_a_pair_without_a_plan_is_found_all_the_same(house: H
     service = house.service()
     pair_with_one_parent(house, service["id"])
     for _ in range(2):
-        with house.database.transaction() as session:
-            plans.sweep(session, now=at("2027-01-02T10:00"))
+        plans.sweep(house.database, now=at("2027-01-02T10:00"))
     (finding,) = house.ok("GET", "/findings")["items"]
     assert (finding["severity"], finding["plan"]) == ("medium", None)
 
