@@ -165,6 +165,19 @@ def test_an_undo_that_was_under_way_goes_on_only_when_a_person_says_so(world: Wo
     assert world.begin(AFTER).call == "observe-first"
 
 
+def test_looking_is_all_that_is_done_of_an_undo_before_a_person_says_so(world: World) -> None:
+    run_id = in_the_fence(world)
+    world.command("undo", run_id)
+    restore(world)
+    work = world.begin(AFTER)
+    assert work.call == "observe-first"
+    world.observe(work, Seen.DONE, AFTER)
+    assert passes_of_time(world, run_id) == ["paused by guard"]
+    assert world.states(run_id)["fence"] == "succeeded"
+    world.command("resume", run_id)
+    assert world.held(run_id).steps["fence"].call == "undo"
+
+
 def test_an_abort_that_was_under_way_is_still_an_abort(world: World) -> None:
     run_id = in_the_fence(world)
     world.command("abort", run_id)
