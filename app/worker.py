@@ -25,7 +25,10 @@ from app.runs import ahead, guards, handover, leases, room, service, steps, wake
 from app.runs.engine import Engine, this_boot
 from app.runs.hosts import Hosts
 from app.runs.perform import Performer, Underway
+from app.runs.work import ReadyStep
 from runners.contract import Registry, SitePolicy
+from runners.host_client import end_hosts
+from runners.processes import is_alive
 
 log = structlog.get_logger()
 SWEEP_SECONDS = 1.0
@@ -79,7 +82,10 @@ class Worker:
         self.database.look_after(self.settings)
         self._beat()
         self.engine.start()
-        self._take_over(_dead_pids(self.database))
+        dead = _dead_pids(self.database)
+        for pid in dead:
+            end_hosts(pid)  # first: what a dead process started must not act beside us
+        self._take_over(dead)
         wakeup.register(self._dispatch_run)
         self._rounds.start()
 
@@ -188,7 +194,7 @@ class Worker:
             looks = guards.due(session, self.engine.sites, now=clock.now())
             soon = ahead.drivers_ahead(session, self.engine.sites)
         for step in ready:
-            self.engine.dispatch(step)
+            self._dispatch(step)
         for look in looks:
             self._look(look)
         self.hosts.close_runs(keep=active)
@@ -210,8 +216,8 @@ class Worker:
             taken = handover.take_over(session, boots, now=now) if boots else []
         if boots:
             self.engine.abandon(boots)
-        for step in taken:
-            self.engine.dispatch(step)
+        for run_id in sorted({step.run_id for step in taken}):
+            self._dispatch_run(run_id)
 
     def _give_up_orphans(self) -> None:
         """Steps that we began and that no thread of ours holds any more: a database that went away, a bug."""
@@ -223,12 +229,18 @@ class Worker:
                 with self.database.transaction() as session:
                     handover.give_up(session, step_run_id, attempt, now=clock.now())
 
+    def _dispatch(self, step: ReadyStep) -> None:
+        if not self.engine.dispatch(step):
+            log.error("a step can't be begun", step=step.step_run_id, attempt=step.attempt)
+            with self.database.transaction() as session:
+                handover.cannot_begin(session, step.step_run_id, step.attempt, now=clock.now())
+
     def _dispatch_run(self, run_id: str) -> None:
         try:
             with self.database.transaction(write=False) as session:
                 ready = [step for step in steps.ready_steps(session, None) if step.run_id == run_id]
             for step in ready:
-                self.engine.dispatch(step)
+                self._dispatch(step)
         except SQLAlchemyError as error:  # what was committed stands; the sweep finds the steps within a second
             log.warning("could not dispatch at once", run=run_id, error=str(error).splitlines()[0])
 
@@ -273,4 +285,4 @@ def _dead_pids(database: Database) -> list[int]:
     """Processes of this host that have a lease and are no more; our own number counts, for it was a former life's."""
     with database.transaction(write=False) as session:
         pids = {row.pid for row in leases.living(session) if row.host == socket.gethostname()}
-    return [pid for pid in pids if pid == os.getpid() or not Path(f"/proc/{pid}").exists()]
+    return [pid for pid in pids if pid == os.getpid() or not is_alive(pid)]

@@ -15,13 +15,14 @@ from pydantic import ValidationError
 
 from runners.cleaning import plain
 from runners.host_protocol import LONGEST_LINE, Call, HostReply, HostRequest, Progress
-from runners.processes import kill_tree
+from runners.processes import is_alive, kill_tree
 from runners.term import Term
 
 READY_WITHIN = 20.0
 """Seconds that a new host has to report; it takes a quarter of a second on an idle machine."""
 GRACE = 0.5
 """Seconds past its deadline before a call's host is killed: a runner that watches its deadline answers in time."""
+_HOST = b"runners.host"
 _OWN_SETTINGS = ("WISSEL_SECRET", "WISSEL_LAB_", "WISSEL_RUNNER_")
 
 
@@ -82,7 +83,11 @@ class RunnerHost:
         if out is None:
             raise HostRefused("the runner host has no output pipe")
         self._talk = Lines(out.fileno())
-        ready = self._talk.next(time.monotonic() + READY_WITHIN)
+        try:
+            ready = self._talk.next(time.monotonic() + READY_WITHIN)
+        except (TimeoutError, OverflowError):
+            self.kill()
+            raise HostRefused(f"the runner host was not ready within {READY_WITHIN:g} seconds") from None
         if ready is None:
             self.kill()
             raise HostRefused(f"the runner host did not start{self._as_whom()}: {errors.text() or 'it said nothing'}")
@@ -220,6 +225,27 @@ class RunnerHost:
             raise HostDied("the runner host said something that is no reply") from error
         self.kill()
         raise HostDied("the runner host ended before it answered")
+
+
+def end_hosts(parent: int) -> None:
+    """End the runner hosts that a process which is no more had started, with everything below them.
+
+    They end by themselves when they notice; but whoever takes over its steps at once must know that they have.
+    """
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            argv = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has ended meanwhile
+        if _HOST in argv and argv[argv.index(_HOST) + 1 :][:1] == [str(parent).encode()]:
+            _end(int(folder.name))
+
+
+def _end(pid: int, within: float = 2.0) -> None:
+    kill_tree(pid)
+    until = time.monotonic() + within
+    while is_alive(pid) and time.monotonic() < until:
+        time.sleep(0.005)
 
 
 class Lines:

@@ -44,6 +44,15 @@ def descendants(root: int) -> list[int]:
     return found
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process with this number runs; one that ended and was not waited for does not (Linux)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state not in ("Z", "X")
+
+
 def kill_tree(root: int) -> None:
     """SIGKILL `root`, its process group where it leads one, and every descendant.
 

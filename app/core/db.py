@@ -25,9 +25,11 @@ _NOT_FOR_EVER = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
+    "options": "-c idle_in_transaction_session_timeout=10000",
 }
 """How long libpq waits for a server that is gone without a word, unless the URL says otherwise (seconds; user timeout
-in milliseconds); the system's own default is a quarter of an hour."""
+in milliseconds); the system's own default is a quarter of an hour. And how long the server waits for us in the middle of a transaction: a
+process that is stopped there holds locks that those need who take its steps over (milliseconds)."""
 
 
 def make_engine(url: str) -> Engine:

@@ -101,30 +101,38 @@ class Engine:
         self._stopping.set()
         DBOS.destroy(destroy_registry=True)
 
-    def dispatch(self, ready: ReadyStep) -> None:
-        """Start an attempt here when its site is ours, else put it on its site's queue; repeating is harmless."""
+    def dispatch(self, ready: ReadyStep) -> bool:
+        """Start an attempt here when its site is ours, else put it on its site's queue; repeating is harmless.
+
+        False: it was tried so often, and failed before it was begun, that trying again is of no use.
+        """
         ours = self.sites is None or ready.site in self.sites
-        workflow_id = self._free_id(ready.workflow_id)
+        workflow_id, failures = self._free_id(ready.workflow_id)
+        if failures >= steps.POISON:
+            return False
         if workflow_id is None or self._start_attempt is None:
-            return
+            return True
         with SetWorkflowID(workflow_id):
             if ours:
                 DBOS.start_workflow(self._start_attempt, ready.step_run_id, ready.attempt)
             else:
                 DBOS.enqueue_workflow(queue_name(ready.site), self._start_attempt, ready.step_run_id, ready.attempt)
+        return True
 
-    def _free_id(self, workflow_id: str) -> str | None:
+    def _free_id(self, workflow_id: str) -> tuple[str | None, int]:
         """The id to start under: a new one where the old workflow ended without taking the step; None: it is under way.
 
         A workflow can end so when its transaction failed (a database that went away); the step is still ready then.
+        Beside it how many ended in an error.
         """
-        candidate, number = workflow_id, 1
+        candidate, number, failures = workflow_id, 1, 0
         while (status := DBOS.get_workflow_status(candidate)) is not None:
             if status.status not in _DONE:
-                return None
+                return None, failures
             number += 1
+            failures += status.status == "ERROR"
             candidate = f"{workflow_id}:{number}"
-        return candidate
+        return candidate, failures
 
     def abandon(self, boots: list[str]) -> None:
         """Cancel what a dead process left in DBOS's own tables; its steps go on from our rows under new attempts."""

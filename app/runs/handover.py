@@ -10,13 +10,10 @@ from app.runs.leases import WorkerLease
 from app.runs.models import StepRun
 from app.runs.progress import advance, as_ready, look_or_ask
 from app.runs.rules import Call, StepState
-from app.runs.steps import held_step
+from app.runs.steps import POISON, held_step
 from app.runs.view import Held, hold, set_ready, tell
 from app.runs.work import ReadyStep
 from runners.contract import Effect, Repeat, Text, Verdict
-
-POISON = 3
-"""So many workers lost over one attempt: the step is parked for a person."""
 
 
 def take_over(session: Session, boot_ids: Sequence[str], *, now: datetime) -> list[ReadyStep]:
@@ -65,6 +62,29 @@ def give_up(session: Session, step_run_id: str, attempt: int, *, now: datetime) 
     return [as_ready(each) for each in held.steps.values() if each.state is StepState.READY]
 
 
+def cannot_begin(session: Session, step_run_id: str, attempt: int, *, now: datetime) -> None:
+    """Park an attempt that could not even be begun, time and again: a bug, or rows that this version cannot read."""
+    held, row = held_step(session, step_run_id)
+    if row.attempt != attempt or row.state is not StepState.READY:
+        return
+    reason = Text(
+        nl=f"De stap kon {POISON} keer niet worden begonnen. Kijk in het logboek van de werker.",
+        en=f"The step could not be begun, {POISON} times. Look in the log of the worker.",
+    )
+    _park(row, reason, now)
+    tell(session, held.run, f"step.{row.state.value}", now=now, step=row.step_id, reason=reason)
+    advance(session, held, now=now)
+
+
+def _park(row: StepRun, reason: Text, now: datetime) -> None:
+    """Not known whether it was done, as before this attempt: a person decides."""
+    if row.call is Call.UNDO:
+        row.state, row.outcome = StepState.UNDO_FAILED, row.outcome | {"reason": reason.model_dump()}
+    else:
+        row.state, row.verdict, row.finished_at = StepState.UNKNOWN, Verdict.UNKNOWN, now
+        row.outcome = {"verdict": Verdict.UNKNOWN.value, "reason": reason.model_dump(), "measurements": []}
+
+
 def nobody_there(session: Session, step_run_id: str, attempt: int, *, now: datetime) -> None:
     """No worker lives at the step's site: it could not be looked or done, and is never passed by itself."""
     held, row = held_step(session, step_run_id)
@@ -74,11 +94,7 @@ def nobody_there(session: Session, step_run_id: str, attempt: int, *, now: datet
         nl=f"Er is geen werker op locatie {row.site}. Er kon niet worden gekeken.",
         en=f"There is no worker at site {row.site}. It was not possible to look.",
     )
-    if row.call is Call.UNDO:
-        row.state, row.outcome = StepState.UNDO_FAILED, row.outcome | {"reason": reason.model_dump()}
-    else:
-        row.state, row.verdict, row.finished_at = StepState.UNKNOWN, Verdict.UNKNOWN, now
-        row.outcome = {"verdict": Verdict.UNKNOWN.value, "reason": reason.model_dump(), "measurements": []}
+    _park(row, reason, now)
     tell(session, held.run, "step.nobody-there", now=now, step=row.step_id, site=row.site)
     advance(session, held, now=now)
 

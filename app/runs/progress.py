@@ -112,6 +112,7 @@ def look_or_ask(row: StepRun, *, now: datetime) -> None:
 def _make_ready(session: Session, held: Held, step_id: str, now: datetime) -> None:
     row = held.steps[step_id]
     row.tries += 1
+    row.takeovers = 0
     set_ready(row, Call.RUN, now=now)
     tell(session, held.run, "step.ready", now=now, step=step_id)
 
@@ -238,6 +239,7 @@ def _start_afresh(row: StepRun) -> None:
 def _take_back(session: Session, held: Held, step_id: str, now: datetime) -> None:
     row, step = held.steps[step_id], held.playbook.step(step_id)
     row.before_undo = row.before_undo or row.state
+    row.takeovers = 0
     if step.kind is StepKind.USES:
         set_ready(row, Call.UNDO, now=now)
     else:

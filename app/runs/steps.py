@@ -24,6 +24,9 @@ from runners.contract import Effect, Observation, Outcome, Repeat, Seen, Text, V
 LOOK_SECONDS = 60
 """How long a mere look may take where the step's own time-out is longer."""
 LONGEST_LOG = 200_000
+POISON = 3
+"""So many workers lost over one attempt, or so many failed beginnings: the step is parked for a person."""
+SUSPECT = POISON - 1
 
 
 def ready_steps(session: Session, sites: frozenset[str] | None) -> list[ReadyStep]:
@@ -37,7 +40,26 @@ def ready_steps(session: Session, sites: frozenset[str] | None) -> list[ReadySte
     )
     if sites is not None:
         wanted = wanted.where(col(StepRun.site).in_(sites))
-    return [as_ready(row) for row in session.exec(wanted)]
+    rows = session.exec(wanted).all()
+    suspects = [row for row in rows if row.takeovers >= SUSPECT]
+    if not suspects:
+        return [as_ready(row) for row in rows]
+    alone = _one_a_site(session, suspects)
+    return [as_ready(row) for row in rows if row.takeovers < SUSPECT or row.id in alone]
+
+
+def _one_a_site(session: Session, suspects: Sequence[StepRun]) -> set[str]:
+    """Of the steps that lost nearly as many workers as are allowed, one at a time: so the one that kills is found out.
+
+    What only stood beside it when its worker died then goes on, and is not parked with it.
+    """
+    busy = select(StepRun.site).where(StepRun.state == StepState.STARTED, StepRun.takeovers >= SUSPECT)
+    taken, alone = set(session.exec(busy)), set()
+    for row in suspects:
+        if row.site not in taken:
+            taken.add(row.site)
+            alone.add(row.id)
+    return alone
 
 
 def begin(session: Session, step_run_id: str, attempt: int, *, owner: Owner, now: datetime) -> Work | None:

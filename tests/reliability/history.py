@@ -115,6 +115,8 @@ class Facts:
     changing: frozenset[str]
     """The steps that have an effect at a target."""
     events: Sequence[Event] = field(default=())
+    blind: frozenset[str] = frozenset()
+    """The steps whose effect nobody can see: a person who retries one answers for it."""
 
 
 _DONE = frozenset({"succeeded", "succeeded with warning"})
@@ -132,7 +134,7 @@ WAITED = 10.0
 def judge(entries: Sequence[Entry], facts: Facts) -> list[str]:
     """Every complaint about this run: an effect twice, lost, out of order, unexplained; an answer that was not kept."""
     return [
-        *_twice(entries),
+        *_twice(entries, facts),
         *_lost(entries, facts),
         *_out_of_order(entries, facts),
         *_taken_back_out_of_order(entries),
@@ -142,12 +144,12 @@ def judge(entries: Sequence[Entry], facts: Facts) -> list[str]:
     ]
 
 
-def _twice(entries: Sequence[Entry]) -> Iterator[str]:
+def _twice(entries: Sequence[Entry], facts: Facts) -> Iterator[str]:
     there: set[str] = set()
     permitted: set[str] = set()
     for each in entries:
-        if each.kind is Kind.ACKNOWLEDGED and each.name == "retry":
-            permitted.add(each.step)  # a person who had looked answers for it
+        if each.kind is Kind.ACKNOWLEDGED and each.name == "retry" and each.step in facts.blind:
+            permitted.add(each.step)
         elif each.kind is Kind.EFFECT:
             if each.name in there and each.name not in permitted:
                 yield f"twice: {each.name} under {each.key}"

@@ -16,7 +16,7 @@ import app.tables  # noqa: F401
 from app.playbooks.rules import Mode
 from app.runs import drivers
 from app.runs.models import Run, RunEvent
-from runners.contract import Effect
+from runners.contract import Effect, Repeat
 from tests.flow.runs_world import REGISTRY, World, build
 from tests.reliability import history, slow, targets
 from tests.reliability.history import Event, Facts, Kind
@@ -176,6 +176,7 @@ class Ground:
             steps={row.step_id: row.state.value for row in held.steps.values()},
             needs={each.id: each.needs for each in held.playbook.steps},
             changing=frozenset(row.step_id for row in held.steps.values() if row.effect is Effect.CHANGES),
+            blind=frozenset(row.step_id for row in held.steps.values() if row.driver.get("repeat") == Repeat.NEVER),
             events=[Event(row.at.timestamp(), row.kind, row.step_id) for row in rows],
         )
 

@@ -45,7 +45,7 @@ def without(entry: int) -> list[Entry]:
 
 
 def told(*events: Event) -> Facts:
-    return replace(FACTS, events=(*FACTS.events, *events))
+    return replace(FACTS, events=(*FACTS.events[:-1], *events, FACTS.events[-1]), blind=frozenset({"two"}))
 
 
 def test_a_good_history_and_its_undo_pass_without_complaint() -> None:
@@ -54,15 +54,18 @@ def test_a_good_history_and_its_undo_pass_without_complaint() -> None:
 
 
 def test_an_effect_made_again_by_a_person_who_looked_is_no_complaint() -> None:
-    kept = told()
-    kept = replace(kept, events=(*kept.events[:-1], Event(12.75, "command.retry", "two"), kept.events[-1]))
-    assert judge([*GOOD, RETRIED, AGAIN], kept) == []
+    assert judge([*GOOD, RETRIED, AGAIN], told(Event(12.75, "command.retry", "two"))) == []
 
 
 PLANTED: dict[str, tuple[list[Entry], Facts, str]] = {
     "an effect twice": ([*GOOD, AGAIN], FACTS, "twice: two"),
     "twice under one key": ([*GOOD, replace(GOOD[1], at=12.9)], FACTS, "twice: one"),
     "twice after one permission": ([*GOOD, RETRIED, AGAIN, AGAIN], told(Event(13, "command.retry", "two")), "twice"),
+    "twice after a retry of what could have been looked at": (
+        [*GOOD, RETRIED, AGAIN],
+        replace(told(Event(13, "command.retry", "two")), blind=frozenset()),
+        "twice: two",
+    ),
     "taken back twice": ([*UNDONE, replace(UNDONE[-1], at=16.0)], UNDONE_FACTS, "twice: one was taken back"),
     "an effect lost": (without(3), FACTS, "lost: two"),
     "an undo lost": (UNDONE[:-1], UNDONE_FACTS, "lost: one is said to be undone"),
@@ -90,7 +93,11 @@ PLANTED: dict[str, tuple[list[Entry], Facts, str]] = {
         told(Event(13, "command.retry", "two")),
         "not kept: command.retry two",
     ),
-    "an event after the end": (GOOD, told(Event(13.5, "step.progress", "two")), "events: step.progress two after"),
+    "an event after the end": (
+        GOOD,
+        replace(FACTS, events=(*FACTS.events, Event(13.5, "step.progress", "two"))),
+        "events: step.progress two after",
+    ),
     "two beginnings": (
         GOOD,
         replace(FACTS, events=(*FACTS.events[:3], Event(11.1, "step.started", "one"), *FACTS.events[3:])),
