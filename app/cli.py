@@ -129,6 +129,30 @@ def check_playbook(
     raise typer.Exit(1 if any(found.values()) else 0)
 
 
+@app.command("activate")
+def activate_plan(
+    plan: Annotated[str, typer.Argument(help="The plan's reference.")],
+    reason: Annotated[str, typer.Option("--reason", help="What happens, in one sentence.")],
+    lost: Annotated[list[str] | None, typer.Option(help="The side that is lost: primary or fallback.")] = None,
+    alarm_at: Annotated[str | None, typer.Option(help="When it was noticed, with its offset; now without.")] = None,
+    outage_at: Annotated[str | None, typer.Option(help="When the service went away, if known.")] = None,
+    playbook: Annotated[str | None, typer.Option(help="The playbook; the only fail-over without.")] = None,
+    break_glass: Annotated[bool, typer.Option("--break-glass", help="Begin before others approved it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The real thing: put a plan to work. Drills on its environments stop at once."""
+    told = {"playbook": playbook, "outageAt": outage_at}
+    body = {
+        "plan": plan,
+        "reason": reason,
+        "lost": {"sides": lost or []},
+        "alarmAt": alarm_at or clock.now().isoformat(),
+        "breakGlass": break_glass,
+        **{name: value for name, value in told.items() if value is not None},
+    }
+    _show(Remote().post("/activations", body), as_json)
+
+
 @app.command()
 def status(
     plan: Annotated[str | None, typer.Argument(help="A plan's reference; all plans without.")] = None,
@@ -297,6 +321,19 @@ def pause_run(key: str, reason: Reason = "") -> None:
 def resume_run(key: str, reason: Reason = "") -> None:
     """Go on."""
     _show(Remote().post(f"/runs/{key}/resumptions", {"reason": reason}), as_json=False)
+
+
+@run.command("real")
+def real_run(
+    key: str,
+    reason: Reason = "",
+    activate: Annotated[bool, typer.Option("--activate", help="Put the plan to work at once.")] = False,
+    lost: Annotated[list[str] | None, typer.Option(help="The side that is lost: primary or fallback.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """This is real: stop the drill at once, and with --activate fail over in the same moment."""
+    then = {"thenActivate": {"lost": {"sides": lost or []}}} if activate else {}
+    _show(Remote().post(f"/runs/{key}/reality-calls", {"reason": reason, **then}), as_json)
 
 
 @run.command("undo")

@@ -180,6 +180,7 @@ def plan(request: Request, session: SessionDep, actor: Reader, key: str, now: As
         "may_review": may(actor, Action.REVIEW_PLAN),
         "may_approve": may(actor, Action.APPROVE_PLAN),
         "may_drill": may(actor, Action.PLAN_DRILL),
+        "may_activate": may(actor, Action.OPERATE_RUN),
         "wrote": newest is not None and actor.ref in {newest.author, *newest.editors},
         "me": actor.ref,
         "open_draft": newest is not None and newest.state in (VersionState.DRAFT, VersionState.IN_REVIEW),

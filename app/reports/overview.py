@@ -13,6 +13,7 @@ from app.catalog.models import Service
 from app.core import formats
 from app.core.charts import Bar, Chart, Part, measured_line, stacked_bars
 from app.core.i18n import gettext as _
+from app.core.i18n import pick
 from app.core.messages import Message
 from app.core.month import Month, month
 from app.drills import service as drills
@@ -27,7 +28,8 @@ from app.plans.models import Plan, PlanVersion
 from app.plans.portrait import sentence
 from app.plans.standing import Standing
 from app.plans.worth import worth
-from app.runs.models import Run
+from app.runs.loss import ObligationKind
+from app.runs.models import Obligation, Run
 from app.runs.rules import RunState, RunVerdict
 
 REALLY_SHOWN = 3
@@ -64,7 +66,7 @@ class Waiting:
     """Something that this reader can decide or answer now."""
 
     kind: str
-    """approve-run, answer-run, approve-plan or accept-risk; the page has the words."""
+    """approve-run, answer-run, approve-plan, accept-risk, settle-debt or review-activation; the page has the words."""
     title: str
     href: str
     since: datetime | None
@@ -104,6 +106,8 @@ class Overview:
     findings: list[Finding]
     matrix: Chart
     waiting: list[Waiting]
+    real: list[Run]
+    """The real thing, under way now."""
     going: list[Run]
     recent: list[Run]
     coming: list[Coming]
@@ -146,7 +150,8 @@ def overview(session: Session, actor: Actor, *, unit: str, now: datetime) -> Ove
         findings=findings,
         matrix=matrix.drawn(findings),
         waiting=waiting(session, actor),
-        going=[run for run in runs if run.state in UNDER_WAY],
+        real=[run for run in runs if run.activation and run.ended is None],
+        going=[run for run in runs if run.state in UNDER_WAY and not run.activation],
         recent=[run for run in runs if run.ended_at][:SHORT_LIST],
         coming=_first_of_each(coming)[:SHORT_LIST],
         calendar=_calendar(coming, runs, now=now),
@@ -210,8 +215,12 @@ def _coverage(services: Sequence[Service], levels: dict[str, int]) -> Chart:
 
 
 def waiting(session: Session, actor: Actor) -> list[Waiting]:
-    """What waits for this reader: runs to approve or answer, plans to approve, risks to accept."""
+    """What waits for this reader: runs to approve or answer, plans to approve, risks to accept, debts, reviews."""
     found: list[Waiting] = []
+    if may(actor, Action.OPERATE_RUN):
+        found += _owed(session, ObligationKind.DEBT, "settle-debt")
+    if may(actor, Action.APPROVE_RUN):
+        found += _owed(session, ObligationKind.REVIEW, "review-activation", not_by=actor.ref)
     if may(actor, Action.APPROVE_RUN):
         found += _runs_in(session, RunState.AWAITING_APPROVAL, "approve-run")
     if may(actor, Action.ANSWER_STEP):
@@ -227,6 +236,17 @@ def _runs_in(session: Session, state: RunState, kind: str) -> list[Waiting]:
     wanted = select(Run, Drill).join(Drill, col(Drill.id) == Run.drill_id).where(Run.state == state)
     rows = session.exec(wanted.order_by(col(Run.planned_at))).all()
     return [Waiting(kind, f"{run.ref} {drill.title}", f"/runs/{run.ref}", run.planned_at) for run, drill in rows]
+
+
+def _owed(session: Session, kind: ObligationKind, word: str, *, not_by: str = "") -> list[Waiting]:
+    """What an activation left to be done; a review is not for who began it."""
+    wanted = select(Obligation, Run).join(Run, col(Run.id) == Obligation.run_id).where(Obligation.kind == kind)
+    rows = session.exec(wanted.where(col(Obligation.done_at).is_(None)).order_by(col(Obligation.id))).all()
+    return [
+        Waiting(word, f"{run.ref}: {pick(row.text) if row.text else row.what}", f"/runs/{run.ref}", run.started_at)
+        for row, run in rows
+        if run.starter != not_by
+    ]
 
 
 def _plans_to_approve(session: Session, actor: Actor) -> list[Waiting]:

@@ -52,6 +52,7 @@ _STEP_WORDS = {
 }
 _BACKWARD = (RunState.ABORTING, RunState.UNDOING, RunState.UNDO_FAILED)
 """States in which the run no longer heads for its end, so that a forecast of it says nothing."""
+_TOLD_WHY = (*TROUBLE, StepState.WARNING, StepState.SKIPPED)
 _BUSY = (StepState.STARTED, StepState.READY, StepState.WAITING)
 
 
@@ -88,6 +89,10 @@ def context(found: Snapshot, viewer: Viewer, *, watching: tuple[str, ...] = ()) 
         "legal": legal if viewer.operates else set(),
         "open": run.state not in ENDS,
         "begun": run.started_at is not None,
+        "owing": [each for each in run.obligations if each["kind"] == "debt" and not each["doneAt"]],
+        "cleaning": [each for each in run.obligations if each["kind"] == "clean-up" and not each["doneAt"]],
+        "reviews": [each for each in run.obligations if each["kind"] == "review" and not each["doneAt"]],
+        "since_alarm": _since(run.clocks.alarm_at, end_of(found)) if run.activation else None,
         "clock": _clock(found),
         "steps": [_step(found, each) for each in run.steps],
         "titles": {each.id: _title(each) for each in run.steps},
@@ -140,7 +145,7 @@ def _clock(found: Snapshot) -> dict[str, Any]:
     """The big clock: the outage once there is one, else the time since the start."""
     run, clocks = found.run, found.run.clocks
     end = run.ended_at or found.at
-    running = run.started_at is not None and run.ended_at is None
+    running = (run.started_at is not None or run.activation) and run.ended_at is None
     outage = clocks.outage_since_at is not None
     if clocks.rta_ms is not None:
         seconds, ticking = clocks.rta_ms / 1000, False
@@ -188,7 +193,7 @@ def _step(found: Snapshot, step: StepOut) -> dict[str, Any]:
         "took": took,
         "plan": short_clock(found.planned[step.id]) if found.planned.get(step.id) else "",
         "current": step.state in _BUSY,
-        "why": pick(step.reason) if step.reason and step.state in (*TROUBLE, StepState.WARNING) else "",
+        "why": pick(step.reason) if step.reason and step.state in _TOLD_WHY else "",
     }
 
 
@@ -223,15 +228,18 @@ def _burn(found: Snapshot) -> Any:
     ]
     goal = None
     if run.clocks.rto_goal_seconds is not None and run.clocks.outage_since_at is not None:
-        goal = _since(run.started_at, run.clocks.outage_since_at) + run.clocks.rto_goal_seconds
-    return charts.burn_down(_("Steps left against time"), marks, now=_since(run.started_at, _end(found)), goal=goal)
+        # The outage of the real thing began before its run did.
+        goal = (run.clocks.outage_since_at - run.started_at).total_seconds() + run.clocks.rto_goal_seconds
+        goal = max(0.0, goal)
+    return charts.burn_down(_("Steps left against time"), marks, now=_since(run.started_at, end_of(found)), goal=goal)
 
 
 def _settled(step: StepOut) -> bool:
     return step.state in MET
 
 
-def _end(found: Snapshot) -> datetime:
+def end_of(found: Snapshot) -> datetime:
+    """The moment up to which the clocks of this page count."""
     return found.run.ended_at or found.at
 
 
@@ -248,7 +256,7 @@ def _gantt(found: Snapshot) -> Any:
         for each in run.steps
         if each.started_at is not None
     ]
-    return charts.gantt(_("Steps in time"), spans, now=_since(run.started_at, _end(found))) if spans else None
+    return charts.gantt(_("Steps in time"), spans, now=_since(run.started_at, end_of(found))) if spans else None
 
 
 def _logged(steps: list[StepOut]) -> tuple[StepOut, str] | None:

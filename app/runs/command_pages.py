@@ -16,7 +16,8 @@ from app.core.db import SessionDep
 from app.core.errors import FieldError, InvalidInput
 from app.core.messages import say
 from app.core.web import redirect
-from app.runs import answers, approval, commands, locks, obligations, operations, planning, service
+from app.runs import answers, approval, commands, locks, obligations, operations, planning, service, shown_activation
+from app.runs.activation_shapes import ThenActivateIn
 from app.runs.record import ApprovalVerdict
 from app.runs.run_page import show
 from app.runs.shapes import AnswerIn, ApprovalIn, DecisionIn, MustReasonIn, ObservationIn, ReasonIn
@@ -88,8 +89,15 @@ def leave(session: SessionDep, actor: Operator, key: Key, fields: Sent) -> Redir
 
 @router.post("/runs/{key}/reality-calls")
 def real(session: SessionDep, actor: Operator, key: Key, fields: Sent) -> RedirectResponse:
-    """This is real: the drill stops at once."""
-    return _do(session, key, actor, fields, commands.this_is_real)
+    """This is real: the drill stops at once; where so asked its plan is put to work, and that run is shown."""
+    run, then = service.find(session, key), None
+    if fields.text("activate") == "yes":
+        sides = [fields.text("lost")] if fields.text("lost") else []
+        then = forms.read(ThenActivateIn, {"lost": {"sides": sides}})
+    reason = forms.read(ReasonIn, {"reason": fields.text("comment")}).reason
+    commands.this_is_real(session, run.id, actor=actor, reason=reason, now=clock.now(), then_activate=then)
+    session.flush()
+    return redirect(f"/runs/{shown_activation.became(session, run) or run.ref}")
 
 
 @router.post("/runs/{key}/steps/{step}/retries")

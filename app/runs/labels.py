@@ -96,6 +96,13 @@ EVENTS: Mapping[str, Message] = {
     "finding.opened": say("A finding was opened"),
     "lock.released": say("A lock was released"),
     "obligation.done": say("Somebody cleaned up"),
+    "activation.declared": say("The plan is put to work: this is real"),
+    "activation.glass-broken": say("Begun before approval; every approver was told"),
+    "activation.reviewed": say("The beginning without approval was reviewed"),
+    "run.taken-over": say("The real thing took this drill's place"),
+    "debt.incurred": say("Something is owed to the lost side"),
+    "debt.settled": say("What was owed is settled"),
+    "loss.measured": say("What was really lost became known"),
 }
 """What a page tells of an event; a kind that is not here (progress, ready) is no news for people."""
 

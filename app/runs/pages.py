@@ -17,7 +17,7 @@ from app.core import labels, sheets
 from app.core.db import SessionDep
 from app.core.web import render
 from app.playbooks.rules import Mode
-from app.runs import api, command_pages, drill_pages, service, shown, stream
+from app.runs import activation_pages, api, command_pages, drill_pages, service, shown, stream
 from app.runs.rules import RunState, RunVerdict
 from app.runs.run_page import show
 from app.runs.shapes import RunQuery, RunRow
@@ -59,6 +59,7 @@ def evidence(session: SessionDep, actor: Reader, request: Request, key: Key, sha
     return api.evidence(session, actor, request, key, sha256)
 
 
+router.include_router(activation_pages.router)
 router.include_router(command_pages.router)
 router.include_router(drill_pages.router)
 router.include_router(stream.router)

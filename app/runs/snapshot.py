@@ -150,7 +150,8 @@ def _outage(held: Held, expected: Mapping[str, float], now: datetime) -> float |
     starting = [step for step in held.playbook.steps if step.starts_outage]
     if not ending or not starting or not any(expected.values()):
         return None
-    began = min((at for step in starting if (at := began_at(held.steps[step.id], step.kind))), default=None)
+    took_away = (at for step in starting if (at := began_at(held.steps[step.id], step.kind)))
+    began = held.run.outage_at or min(took_away, default=None)
     if began is None:
         ends = planned_ends(held, expected)
         return max(ends[step.id] for step in ending) - min(ends[step.id] - expected[step.id] for step in starting)

@@ -224,7 +224,7 @@ def test_it_takes_a_drills_lock_over_and_nothing_of_the_drill_acts_any_more(worl
     assert token(world) > before
     with world.database.transaction(write=False) as session:
         assert {row.run_id for row in session.exec(select(EnvironmentLock))} == {run_id}
-        assert steps.kill_wanted(session, work.step_run_id)
+        assert steps.kill_wanted(session, work.step_run_id, work.attempt)
         kinds = {row.kind for row in session.exec(select(RunEvent).where(RunEvent.run_id == drill_run))}
         activation = session.exec(select(Activation)).one()
     assert "run.taken-over" in kinds
