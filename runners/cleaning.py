@@ -131,13 +131,17 @@ class Log:
 
     def add(self, text: str) -> None:
         """Add one or more lines."""
+        if self._sent >= self._limit:
+            self._dropped += text.count("\n") + 1
+            return
         for line in text.splitlines() or [""]:
             if self._sent >= self._limit:
                 self._dropped += 1
                 continue
             self._sent += 1
-            # Masked on both sides of the cleaning: a colour code inside a value must not save it.
-            self._send(self._secrets.mask(plain(self._secrets.mask(line))))
+            # Masked on both sides of the cleaning: a colour code inside a value must not save it. What is cut off
+            # here is far beyond what is shown.
+            self._send(self._secrets.mask(plain(self._secrets.mask(line[: LINE_LENGTH * 50]))))
 
     def close(self) -> None:
         """Tell how many lines were dropped, if any."""

@@ -215,8 +215,8 @@ class Outcome(Frozen):
 
     verdict: Verdict
     reason: Text
-    measurements: tuple[Measurement, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
+    measurements: tuple[Measurement, ...] = Field(default=(), max_length=1000)
+    evidence: tuple[Evidence, ...] = Field(default=(), max_length=200)
     effective_at: datetime | None = None
     """When the effect began to hold (the beginning of the stable period), by this machine's clock."""
     needed_supplier: bool | None = None

@@ -37,6 +37,7 @@ from runners.host_evidence import EvidenceWrong, settle
 from runners.host_protocol import LONGEST_LINE, Call, ErrorKind, HostRequest
 from runners.processes import adopt_orphans, end_with_children
 from runners.registry import GROUP
+from runners.surroundings import Surroundings
 from runners.term import Leave
 
 _PR_SET_PDEATHSIG = 1
@@ -111,6 +112,7 @@ class Host:
         self.life: int | None = None
         """The worker's life in which the present call was begun."""
         self._keeper = Keeper()
+        self._surroundings, self._born = Surroundings(), os.getpid()
         self._runners: dict[str, Runner] = {}
 
     def handle(self, line: bytes) -> None:
@@ -124,7 +126,7 @@ class Host:
             self._answer(request)
         except CallFailed as failure:
             message = self._vault.known.mask_all(str(failure))
-            self._pipe.say(id=identity, error={"kind": failure.kind, "message": message})
+            self._reply(identity, error={"kind": failure.kind, "message": message})
         finally:
             self.life = None
 
@@ -134,9 +136,20 @@ class Host:
             self._leave.wait()
         end_with_children()
 
+    def begin(self) -> None:
+        """From now on what is here, threads included, is how it should stand before each call."""
+        self._surroundings = Surroundings()
+
     def close(self) -> None:
         """Close what was kept."""
         self._keeper.close()
+
+    def _reply(self, identity: str, **answer: Any) -> None:
+        """End a call: put everything back as it was first, for the next call is of another driver."""
+        if os.getpid() != self._born:
+            os._exit(0)  # a driver forked us and let both return: this is the copy
+        whole = self._surroundings.restore()
+        self._pipe.say(id=identity, **answer, **({} if whole else {"spent": True}))
 
     def _answer(self, request: HostRequest) -> None:
         log = Log(self._vault.known, lambda line: self._pipe.say(id=request.id, log=line))
@@ -152,7 +165,7 @@ class Host:
             self._prints.finish()
             self._prints.log = None
             log.close()
-        self._pipe.say(id=request.id, **answer)
+        self._reply(request.id, **answer)
 
     def _call(self, runner: Runner, params: BaseModel, request: HostRequest, log: Log) -> dict[str, Any]:
         def tell(done: int, total: int, text: str) -> None:
@@ -165,7 +178,7 @@ class Host:
             given = getattr(runner, request.call.value)(params, context)
         except SecretMissing as missing:
             given = _without_secret(request.call, str(missing))
-        except (Exception, SystemExit) as error:  # a foreign runner may raise anything
+        except BaseException as error:  # a foreign runner may raise anything, to leave Python included
             log.add(traceback.format_exc())
             raise CallFailed(ErrorKind.RUNNER_RAISED, f"{runner.name} raised {type(error).__name__}") from error
         answer = _checked(given, kind, runner.name)
@@ -216,7 +229,7 @@ def _checked(given: Any, kind: type[BaseModel], name: str) -> dict[str, Any]:
     try:
         text = given.model_dump_json()
         kind.model_validate_json(text)
-    except (ValueError, TypeError) as error:  # pydantic's own errors are ValueErrors
+    except Exception as error:  # it may be a shape of the runner's own, with methods that raise anything
         raise CallFailed(ErrorKind.NONSENSE, f"{name} answered an impossible {kind.__name__}: {error}") from error
     if len(text) > LONGEST_LINE // 4:
         raise CallFailed(ErrorKind.NONSENSE, f"{name} answered {len(text)} characters, which is too much")
@@ -315,13 +328,16 @@ def main() -> None:
     host = Host(pipe, Vault(environment()), prints, Leave(int(sys.argv[2]) if len(sys.argv) > 2 else None))
     requests.start()
     threading.Thread(target=host.watch, daemon=True).start()
-    pipe.say(id="", log="ready")
-    while (line := requests.next()) is not None:
-        requests.busy.set()
-        host.handle(line)
-        requests.busy.clear()
-    host.close()
-    end_with_children()
+    host.begin()
+    try:
+        pipe.say(id="", log="ready")
+        while (line := requests.next()) is not None:
+            requests.busy.set()
+            host.handle(line)
+            requests.busy.clear()
+        host.close()
+    finally:
+        end_with_children()  # also where a driver broke what we stand on: its pipe, its threads
 
 
 if __name__ == "__main__":

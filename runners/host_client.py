@@ -7,15 +7,16 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from runners.cleaning import plain
+from runners.cleaning import LINES, plain
 from runners.host_protocol import LONGEST_LINE, Call, HostReply, HostRequest, Progress
-from runners.processes import is_alive, kill_tree
+from runners.processes import MARK, is_alive, kill_marked, kill_tree
 from runners.term import Term
 
 READY_WITHIN = 20.0
@@ -23,6 +24,12 @@ READY_WITHIN = 20.0
 GRACE = 0.5
 """Seconds past its deadline before a call's host is killed: a runner that watches its deadline answers in time."""
 _HOST = b"runners.host"
+MOST_SAID = LINES + 500
+"""Replies to one call, its progress not counted; the host itself says less."""
+MOST_MEMORY = 1024 * 1024 * 1024
+"""Bytes that a runner host may hold; what it reads from files is not counted, nor the programs that it starts."""
+LOOK_EVERY = 0.25
+"""Seconds between two looks at a host at work."""
 _OWN_SETTINGS = ("WISSEL_SECRET", "WISSEL_LAB_", "WISSEL_RUNNER_")
 
 
@@ -57,7 +64,9 @@ class RunnerHost:
     ) -> None:
         self._interpreter, self._term = interpreter, term
         self._drop_to = drop_to if os.geteuid() == 0 else None
-        self._environment = dict(environment) if environment is not None else inherited()
+        self._mark = uuid.uuid4().hex
+        self._environment = {**(environment if environment is not None else inherited()), MARK: self._mark}
+        self._looked = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._talk: Lines | None = None
         self._killed = False
@@ -106,14 +115,22 @@ class RunnerHost:
         until = time.monotonic() + (request.deadline - datetime.now(UTC)).total_seconds() + GRACE
         self._hand_over(Path(request.evidence))
         self._send(request.model_dump_json().encode() + b"\n")
+        said = 0
         while True:
             reply = self._reply(until)
-            if reply.id not in (request.id, ""):
+            said += reply.progress is None
+            if said > MOST_SAID:
+                self.kill()
+                raise HostDied("it said more than a runner host may; its processes were killed")
+            # Without an id it can only say that the request was no request.
+            if reply.id != request.id and (reply.id or reply.error is None):
                 continue
             if reply.progress is not None and on_progress:
                 on_progress(reply.progress)
             if reply.log is not None and on_log:
                 on_log(reply.log)
+            if reply.spent:
+                self.kill()
             if reply.final:
                 return reply
 
@@ -214,7 +231,7 @@ class RunnerHost:
     def _reply(self, until: float) -> HostReply:
         assert self._talk is not None  # noqa: S101 - _send has refused already where the host was not started
         try:
-            line = self._talk.next(until)
+            line = self._line(self._talk, until)
             if line is not None:
                 return HostReply.model_validate_json(line)
         except TimeoutError as late:
@@ -224,7 +241,32 @@ class RunnerHost:
             self.kill()
             raise HostDied("the runner host said something that is no reply") from error
         self.kill()
+        # It died by itself, so nobody ended what it had started.
+        kill_marked(self._mark)
         raise HostDied("the runner host ended before it answered")
+
+    def _line(self, talk: "Lines", until: float) -> bytes | None:
+        """The next line, or None where the host ended; looks at it meanwhile. Raises TimeoutError at `until`."""
+        while True:
+            self._look()
+            try:
+                return talk.next(min(until, time.monotonic() + LOOK_EVERY))
+            except TimeoutError:
+                if time.monotonic() >= until:
+                    raise
+                if not self.alive:  # something that it forked may still hold its pipe
+                    return None
+
+    def _look(self) -> None:
+        """Kill a host that takes too much memory: the machine would choose somebody else."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_EVERY or self._process is None:
+            return
+        self._looked = now
+        if _memory(self._process.pid) > MOST_MEMORY:
+            self.kill()
+            most = MOST_MEMORY // 2**20
+            raise HostDied(f"it took more than {most} MiB of memory; its processes were killed")
 
 
 def end_hosts(parent: int) -> None:
@@ -305,6 +347,15 @@ class _Tail(threading.Thread):
         self.join(1.0)
         lines = self._kept.decode(errors="replace").strip().splitlines()
         return plain(lines[-1] if lines else "")
+
+
+def _memory(pid: int) -> int:
+    """Bytes of its own that a process holds; 0 where it cannot be seen."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(("RssAnon:", "VmSwap:")))
 
 
 def inherited() -> dict[str, str]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runners.cleaning import Log, Secrets
+from runners.cleaning import LINE_LENGTH, Log, Secrets
 from runners.contract import SecretMissing, SitePolicy
 from runners.host_protocol import HostRequest
 from runners.term import Leave
@@ -98,7 +98,7 @@ class HostContext:
         self.evidence: Path = Path(request.evidence)
         self.policy: SitePolicy = request.policy
         self._vault, self._keeper, self._log, self._tell = vault, keeper, log, tell
-        self._told = 0.0
+        self._told, self._last = 0.0, (-1, -1, "")
         self._life, self._leave = request.life, leave or Leave(None)
         # From here on it is counted by a clock that nobody sets: a body has its time whatever the wall shows.
         self._until = time.monotonic() + (self.deadline - datetime.now(UTC)).total_seconds()
@@ -117,10 +117,11 @@ class HostContext:
 
     def progress(self, done: int, total: int, text: str) -> None:
         """Tell how far the step is; too frequent messages are passed over, the last one is not."""
-        now = time.monotonic()
-        if now - self._told >= PROGRESS_EVERY or done >= total:
-            self._told = now
-            self._tell(done, total, text)
+        now, this = time.monotonic(), (_counted(done), _counted(total), str(text)[:LINE_LENGTH])
+        ended = this[0] >= this[1] and this != self._last and self._last[0] < self._last[1]
+        if now - self._told >= PROGRESS_EVERY or ended:
+            self._told, self._last = now, this
+            self._tell(*this)
 
     def log(self, line: str) -> None:
         """Add a line to the log of the step."""
@@ -133,6 +134,11 @@ class HostContext:
     def forget(self, key: str) -> None:
         """Drop a kept object."""
         self._keeper.forget(key)
+
+
+def _counted(value: int) -> int:
+    """A count as every reader of it can hold."""
+    return max(0, min(int(value), 2**53))
 
 
 def environment() -> dict[str, str]:

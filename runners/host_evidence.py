@@ -27,6 +27,8 @@ def settle(folder: Path, named: Iterable[Mapping[str, Any]], secrets: Secrets) -
                 _settle_one(path, secrets)
         for each in named:
             _check(folder, str(each["path"]))
+    except RecursionError as error:
+        raise EvidenceWrong("the evidence folder has folders that are too deep") from error
     except OSError as error:
         raise EvidenceWrong(f"the evidence folder cannot be read: {error.strerror} ({error.filename})") from error
 

@@ -79,10 +79,13 @@ class HostReply(Frozen):
     observation: Observation | None = None
     preview: Preview | None = None
     error: HostError | None = None
+    spent: bool = False
+    """With the reply that ends a call: the host cannot be made as it was, and takes no other call."""
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> "HostReply":
-        said = [name for name in type(self).model_fields if name != "id" and getattr(self, name) is not None]
+        kinds = type(self).model_fields.keys() - {"id", "spent"}
+        said = [name for name in kinds if getattr(self, name) is not None]
         if len(said) != 1:
             raise ValueError(f"a reply says one thing, this one says {said or 'nothing'}")
         return self

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
+MARK = "WISSEL_HOST_MARK"
+"""Environment variable by which what a runner host started is found when the host itself was killed."""
 
 
 def adopt_orphans(adopt: bool) -> None:
@@ -22,10 +24,13 @@ def adopt_orphans(adopt: bool) -> None:
 def outliving() -> Iterator[None]:
     """Within, a program may leave a daemon that outlives this host: a database that a drill started must stay."""
     adopt_orphans(False)
+    mark = os.environ.pop(MARK, None)
     try:
         yield
     finally:
         adopt_orphans(True)
+        if mark is not None:
+            os.environ[MARK] = mark
 
 
 def descendants(root: int) -> list[int]:
@@ -69,6 +74,28 @@ def kill_tree(root: int) -> None:
             os.killpg(root, signal.SIGKILL)
     for pid in [*doomed, root]:
         _send(pid, signal.SIGKILL)
+
+
+def kill_marked(mark: str) -> None:
+    """SIGKILL every process that inherited this mark, whoever adopted it; again until there is none."""
+    wanted = f"{MARK}={mark}".encode()
+    for _ in range(10):
+        found = [pid for pid in _all() if pid != os.getpid() and wanted in _environment(pid).split(b"\0")]
+        if not found:
+            return
+        for pid in found:
+            _send(pid, signal.SIGKILL)
+
+
+def _all() -> list[int]:
+    return [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+
+
+def _environment(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
 
 
 def _parent(stat: Path) -> int | None:

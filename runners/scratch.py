@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,7 +31,7 @@ def throwaway(purpose: str) -> Iterator[Path]:
         try:
             yield folder / "files"
         finally:
-            _remove(folder)
+            remove(folder)
 
 
 def _sweep(purpose: str) -> None:
@@ -40,14 +41,18 @@ def _sweep(purpose: str) -> None:
                 continue
             with (folder / _LOCK).open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _remove(folder)
+                remove(folder)
 
 
-def _remove(folder: Path) -> None:
-    """Remove it all; what a program made unreadable is first made ours again."""
-    for path, folders, _ in os.walk(folder):
-        for name in folders:
-            with suppress(OSError):
-                if not os.path.islink(os.path.join(path, name)):
-                    os.chmod(os.path.join(path, name), 0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+def remove(folder: Path) -> None:
+    """Remove it all; what a program made unreadable is first made ours again. No error where something stays."""
+    try:
+        for path, folders, _ in os.walk(folder):
+            for name in folders:
+                with suppress(OSError):
+                    if not os.path.islink(os.path.join(path, name)):
+                        os.chmod(os.path.join(path, name), 0o700)
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:
+        # Folders in folders, thousands deep: this program goes down without a stack.
+        subprocess.run(["/bin/rm", "-rf", "--", str(folder)], capture_output=True, check=False)
