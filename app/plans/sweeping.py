@@ -17,7 +17,7 @@ from app.plans.models import Plan, StatusChange
 WHY = "time passed, or the catalogue changed"
 LOOK = 50
 """Plans looked at in one reading."""
-WRITE = 4
+WRITE = 2
 """Plans written in one transaction: some hundredths of a second, for on SQLite every other writer waits for it."""
 PAUSE = 0.02
 """Seconds between two writings, in which others get their turn: a waiting writer on SQLite only looks now and then."""

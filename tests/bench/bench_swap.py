@@ -1,37 +1,17 @@
 """The outage of a switch by the whole of Wissel, against a shell script of the same commands and a tight loop."""
 
-import os
-import shutil
 import statistics
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from tests.bench.bare_swaps import by_script, by_tight_loop
 from tests.bench.orchestrated import Swapped, ready_to_swap, steered_pair, swap, writes_quickly
+from tests.bench.own_postgres import OwnPostgres, running
 from tests.bench.told import spread, told
-from tests.lab.pair import NOBODY, LabServer, postgres_binaries
 from tests.reliability import figures
 
 ROUNDS = figures.times(3, 6)
-
-
-@pytest.fixture(scope="module")
-def own_postgres() -> Iterator[LabServer]:
-    """A PostgreSQL for Wissel itself."""
-    folder = Path(tempfile.mkdtemp(prefix="wissel-bench-"))
-    folder.chmod(0o755)
-    if os.geteuid() == 0:
-        os.chown(folder, NOBODY, NOBODY)
-    server = LabServer(folder, "database", postgres_binaries())
-    server.create()
-    server.start()
-    yield server
-    server.end()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def by_wissel(folder: Path, url: str | None = None) -> Swapped:
@@ -45,12 +25,9 @@ def by_wissel(folder: Path, url: str | None = None) -> Swapped:
         return found
 
 
-def on_postgres(folder: Path, server: LabServer, monkeypatch: pytest.MonkeyPatch) -> Swapped:
+def on_postgres(folder: Path, server: OwnPostgres, monkeypatch: pytest.MonkeyPatch) -> Swapped:
     """One switch with Wissel's own rows on PostgreSQL."""
-    name = f"wissel_{folder.name}"
-    with psycopg.connect(server.dsn, autocommit=True) as link:
-        link.execute(f"create database {name}")
-    url = f"postgresql+psycopg://postgres@127.0.0.1:{server.port}/{name}"
+    url = server.empty()
     with monkeypatch.context() as patched:
         patched.setenv("WISSEL_TEST_POSTGRES", url)
         return by_wissel(folder, url)
@@ -72,13 +49,14 @@ def tell_steps(what: str, all_of: list[Swapped]) -> None:
     print(f"  {what}: " + ", ".join(f"{name} {pause:.0f}+{own:.0f}" for name, pause, own in middle.steps))
 
 
-def test_outage_of_the_shipped_switch_against_a_script_and_a_tight_loop(tmp_path, own_postgres, monkeypatch):
+def test_outage_of_the_shipped_switch_against_a_script_and_a_tight_loop(tmp_path, monkeypatch):
     sqlite, postgres, script, loop = [], [], [], []
-    for number in range(ROUNDS):
-        sqlite.append(by_wissel(tmp_path / f"sqlite_{number}"))
-        postgres.append(on_postgres(tmp_path / f"postgres_{number}", own_postgres, monkeypatch))
-        script.append(bare(by_script, tmp_path / f"script_{number}"))
-        loop.append(bare(by_tight_loop, tmp_path / f"loop_{number}"))
+    with running() as server:
+        for number in range(ROUNDS):
+            sqlite.append(by_wissel(tmp_path / f"sqlite_{number}"))
+            postgres.append(on_postgres(tmp_path / f"postgres_{number}", server, monkeypatch))
+            script.append(bare(by_script, tmp_path / f"script_{number}"))
+            loop.append(bare(by_tight_loop, tmp_path / f"loop_{number}"))
     median = statistics.median
     shell, tight = median(each[0] for each in script), median(each[0] for each in loop)
     for name, ours in (("SQLite", sqlite), ("PostgreSQL", postgres)):

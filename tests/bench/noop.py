@@ -1,13 +1,12 @@
 """A driver that does nothing but write down when its body began and ended, found by entry points as any other."""
 
-import time
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
 from runners.contract import Context, Effect, Observation, Outcome, Preview, Repeat, Runner, Seen, Text, passed
+from tests.bench.bare_noop import noop
 
 WORDS = Text(nl="Niets gedaan.", en="Nothing done.")
 
@@ -33,16 +32,8 @@ class Noop(Runner):
         return Observation(seen=Seen.NOT_DONE, reason=WORDS)
 
     def run(self, params: NoopParams, context: Context) -> Outcome:
-        began = time.time_ns()
-        with Path(params.file).open("a") as out:
-            out.write(f"{began} {time.time_ns()}\n")
+        noop(params.file)
         return passed(WORDS.nl, WORDS.en, needed_supplier=False)
-
-
-def gaps(file: Path) -> list[float]:
-    """Milliseconds from the end of each body to the beginning of the next one."""
-    spans = [tuple(map(int, line.split())) for line in file.read_text().splitlines()]
-    return [(after[0] - before[1]) / 1e6 for before, after in pairwise(spans)]
 
 
 def install(folder: Path) -> Path:
