@@ -13,7 +13,8 @@ from ruamel.yaml.error import YAMLError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from app.core import clock
+from app.access.rules import SYSTEM
+from app.core import audit, clock
 from app.core.db import Database
 from app.core.evidence import EvidenceStore
 from app.core.rounds import Rounds
@@ -21,7 +22,7 @@ from app.core.settings import Settings
 from app.findings import sweep as findings_sweep
 from app.plans import service as plans
 from app.reports.kit.keep import Renewal
-from app.runs import ahead, guards, handover, leases, room, service, steps, wakeup
+from app.runs import ahead, facts, guards, handover, leases, room, service, steps, wakeup
 from app.runs.engine import Engine, this_boot
 from app.runs.hosts import Hosts
 from app.runs.perform import Performer, Underway
@@ -71,6 +72,7 @@ class Worker:
         )
         self.engine = Engine(settings, database, self.performer, self.boot)
         self._rounds = self._all_rounds()
+        self._wall, self._set_by = clock.WallClock(), 0.0
         self._others = leases.Watch(settings.lease_seconds)
         self._looks = ThreadPoolExecutor(2, thread_name_prefix="guard")
         self._looking: set[str] = set()
@@ -149,6 +151,7 @@ class Worker:
             leases.revive(session, self.boot.id, now=clock.now(), seconds=self.settings.lease_seconds)
 
     def _watch(self) -> None:
+        self._mind_the_clock()
         if (
             self.database.is_sqlite
         ):  # a file that is full or busy hands nothing to another machine: being alive is enough
@@ -160,6 +163,16 @@ class Worker:
             for each in unwanted:
                 self.hosts.kill(each.work.key)
             self._flush(running)
+
+    def _mind_the_clock(self) -> None:
+        """Leases, deadlines and rounds do not go by the wall clock; how old a fact is does, as it is shared."""
+        self._set_by += self._wall.moved()
+        if self._set_by:
+            with self.database.transaction() as session:
+                facts.void_all(session)
+                audit.record(session, SYSTEM.ref, "clock.set", "process", self.boot.id, seconds=round(self._set_by, 1))
+            log.warning("the clock on the wall was set", seconds=round(self._set_by, 1))
+            self._set_by = 0.0
 
     def _flush(self, running: list[Underway]) -> None:
         """Bring what bodies tell into their rows, each at most once a second: every flush is an event of its run."""

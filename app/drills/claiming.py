@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -17,12 +17,14 @@ from app.drills import calendar
 from app.drills.models import Blackout, Drill, DrillMoment
 from app.drills.moments import Nominal, in_window, moments
 from app.drills.rules import MomentState, OnceAt, Recurring, Schedule, Trigger, Window
-from app.plans.evidence import record_missed
+from app.plans.evidence import forget_missed, record_missed
 from runners.contract import Text
 
 log = structlog.get_logger()
 _SCHEDULE: TypeAdapter[OnceAt | Recurring] = TypeAdapter(Schedule)
 _WINDOWS: TypeAdapter[list[Window]] = TypeAdapter(list[Window])
+FAR_AHEAD = timedelta(minutes=15)
+"""A drill that was looked at up to so far after now was looked at by a clock that was wrong."""
 MOST_AT_ONCE = 500
 """Moments of one drill that one look records; after a longer absence the next look goes on."""
 
@@ -129,6 +131,41 @@ def claim_due_moments(session: Session, *, now: datetime, drill_ids: Sequence[st
     for drill in session.exec(statement.order_by(col(Drill.next_due_at), col(Drill.id))).all():
         claimed.extend(row for row in _claimed(session, drill, now) if row.state is MomentState.PLANNED)
     return claimed
+
+
+def mend_cursors(session: Session, *, now: datetime) -> int:
+    """Let drills count from now that were looked at by a clock far ahead of it; how many that were.
+
+    What was written as missed or skipped of moments that are still to come is kept under another name, so that each
+    of them can come. Less far ahead nothing needs mending: those moments were dealt with, and none comes twice.
+    """
+    ahead = select(Drill).where(col(Drill.archived_at).is_(None), col(Drill.planned_until) > now + FAR_AHEAD)
+    found = session.exec(ahead.with_for_update()).all()
+    for drill in found:
+        _free_moments(session, drill, now)
+        detail: dict[str, Any] = {"lookedUpTo": drill.planned_until.isoformat() if drill.planned_until else ""}
+        audit.record(session, SYSTEM.ref, "drill.clock-was-ahead", "drill", drill.id, **detail)
+        begin_from(drill, now=now)
+        session.add(drill)
+    return len(found)
+
+
+def _free_moments(session: Session, drill: Drill, now: datetime) -> None:
+    wanted = select(DrillMoment).where(
+        DrillMoment.drill_id == drill.id,
+        DrillMoment.state != MomentState.PLANNED,
+        DrillMoment.trigger == Trigger.SCHEDULE,
+        col(DrillMoment.due_at) > now,
+    )
+    text = Text(
+        nl="De klok van de planner liep voor: dit moment was nog niet geweest. Het telt niet.",
+        en="The clock of the planner was ahead: this moment had not come yet. It does not count.",
+    )
+    for row in session.exec(wanted):
+        row.nominal_local = f"{row.nominal_local}#{row.id[-12:]}"
+        row.reason_code, row.reason = "clock-was-ahead", text.model_dump()
+        session.add(row)
+        forget_missed(session, row.id)
 
 
 def _claimed(session: Session, drill: Drill, now: datetime) -> list[DrillMoment]:

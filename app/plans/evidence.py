@@ -161,6 +161,14 @@ def record_missed(session: Session, plan_id: str, *, moment_id: str, at: datetim
         session.flush()
 
 
+def forget_missed(session: Session, moment_id: str) -> None:
+    """Take back that a planned test was missed: the clock that said so was wrong."""
+    row = session.get(MissedTest, moment_id)
+    if row is not None:
+        session.delete(row)
+        session.flush()
+
+
 def review(session: Session, plan: Plan, given: ReviewIn, *, actor: Actor, now: datetime) -> list[ProofRow]:
     """A recorded review (level 1) of claims of the approved version, or of the newest where none is approved.
 

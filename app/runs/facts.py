@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from app.core.db import locked
 from app.runs.models import Run, SeenFact, StepRun
@@ -13,6 +13,9 @@ from runners.contract import Fact, Side, Verdict
 
 FRESH = timedelta(seconds=60)
 """A safety fact that a probe saw longer ago is no fact: the world may have moved."""
+AHEAD = timedelta(seconds=2)
+"""A fact may be so much younger than now, for clocks of machines differ; one from further ahead was seen by a clock
+that was wrong, then or now."""
 SIGNED = timedelta(minutes=15)
 """How long a named person's word stands in the place of a probe."""
 
@@ -67,4 +70,17 @@ def _holds(session: Session, run: Run, fact: str, now: datetime) -> bool:
     if found is None:
         return False
     seen: SeenFact = locked(session, SeenFact, found.id)
-    return seen.holds and now - seen.at <= (SIGNED if seen.signed_by else FRESH)
+    return seen.holds and -AHEAD <= now - seen.at <= (SIGNED if seen.signed_by else FRESH)
+
+
+def void_all(session: Session) -> int:
+    """Hold nothing that was seen for true any more, in any run that is not over; how many facts that were.
+
+    For a clock on the wall that was set: by it, what was seen long ago may look fresh from now on.
+    """
+    open_runs = select(Run.id).where(col(Run.ended).is_(None))
+    held = session.exec(select(SeenFact).where(col(SeenFact.holds), col(SeenFact.run_id).in_(open_runs))).all()
+    for each in held:
+        each.holds = False
+        session.add(each)
+    return len(held)

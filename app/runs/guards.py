@@ -35,7 +35,8 @@ def due(session: Session, sites: frozenset[str] | None, *, now: datetime) -> lis
         for guard in held.playbook.guards:
             last = states[guard.id].looked_at if guard.id in states else None
             wanted = run.id in stays_on or is_active(held, guard)
-            if wanted and (last is None or now - last >= timedelta(seconds=guard.every)):
+            # A last look that lies ahead was written before the clock was set back.
+            if wanted and (last is None or last > now or now - last >= timedelta(seconds=guard.every)):
                 look = _look(held, guard)
                 found += [look] if look and (sites is None or look.site in sites) else []
     return found
@@ -67,7 +68,7 @@ def seen(session: Session, run_id: str, guard_id: str, outcome: Outcome, *, now:
     if row.seen is not outcome.verdict:
         row.seen, row.since, row.reason = outcome.verdict, now, outcome.reason.model_dump()
         tell(session, held.run, "guard.changed", now=now, guard=guard_id, seen=outcome.verdict, reason=row.reason)
-    row.looked_at = now
+    row.looked_at, row.since = now, min(row.since, now)
     session.add(row)
     _count_stay(session, held, outcome, now)
     too_long = now - row.since >= timedelta(seconds=guard.tolerate)

@@ -10,7 +10,7 @@ from app.core import audit
 from app.core.columns import next_ref
 from app.core.errors import Conflict, FieldError, Problem
 from app.core.messages import say
-from app.drills import claiming
+from app.drills import calendar, claiming
 from app.drills.models import Drill, DrillMoment
 from app.drills.readiness import lacks
 from app.drills.rules import Attendance, Limits
@@ -46,6 +46,12 @@ class DrillNotReady(Conflict):
     """Something stands in the way of running this drill now; `errors` says what."""
 
     code = "drill-not-ready"
+
+
+class InFreeze(Conflict):
+    """Nothing is started in a freeze, whenever it was planned."""
+
+    code = "blackout"
 
 
 class NotApproved(Conflict):
@@ -197,6 +203,7 @@ def start(session: Session, run_id: str, *, actor: Actor, now: datetime) -> Held
         raise AlreadyStarted(say("Run {run} was started or ended before.", run=run.ref))
     held = _refit(session, held, now)
     _require_approved(session, held, now)
+    _refuse_frozen(session, run, now)
     debts.refuse_switch(session, run, held.playbook)
     run.queued_at = run.queued_at or now
     if run.activation:
@@ -220,6 +227,13 @@ def _clear_way(session: Session, run: Run, *, actor: Actor, now: datetime) -> No
     if activation is not None and left:
         activation.carried = [*activation.carried, *left]
         session.add(activation)
+
+
+def _refuse_frozen(session: Session, run: Run, now: datetime) -> None:
+    """A freeze that was added after the run was planned holds as well; the real thing waits for none."""
+    freeze = None if run.activation else calendar.covering(session, now, run.service_id)
+    if freeze is not None:
+        raise InFreeze(say("Now lies in the freeze '{name}' ({ref}).", name=freeze.name, ref=freeze.ref))
 
 
 def _require_approved(session: Session, held: Held, now: datetime) -> None:

@@ -66,7 +66,8 @@ def tick(database: Database, registry: Registry, *, now: datetime, went_on: Call
 
 def _claim(database: Database, now: datetime, went_on: Callable[[], None]) -> None:
     """Claim in pieces: on SQLite nobody else can write meanwhile, and an abort must not wait for a thousand drills."""
-    with database.transaction(write=False) as session:
+    with database.transaction() as session:
+        claiming.mend_cursors(session, now=now)
         due = claiming.due_drills(session, now=now)
     for first in range(0, len(due), AT_ONCE):
         with database.transaction() as session:
