@@ -1,6 +1,5 @@
 """Does the body of one step attempt in a runner host: looks first where a crash demands it, and keeps the evidence."""
 
-import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from app.runs.hosts import Hosts
 from app.runs.rules import Do
 from app.runs.words import NO_SPACE
 from app.runs.work import GuardLook, Owner, StoredFile, Work
+from runners import scratch
 from runners.contract import Evidence, Observation, Outcome, SitePolicy, Text, could_not_look
 from runners.host_client import HostDied, HostRefused
 from runners.host_protocol import Call, HostReply, HostRequest, Progress
@@ -79,7 +79,7 @@ class Performer:
     def perform(self, work: Work, life: int) -> Performed:
         """Carry it out. Never raises for what a runner or its host does: that is an error in the answer."""
         folder = self._scratch / work.step_run_id / str(work.attempt)
-        shutil.rmtree(folder, ignore_errors=True)
+        scratch.remove(folder)
         state = Underway(work, life, [])
         with self._lock:
             self._underway[work.key] = state
@@ -102,7 +102,7 @@ class Performer:
             self._flush_last(state)
             with self._lock:
                 self._underway.pop(work.key, None)
-            shutil.rmtree(folder, ignore_errors=True)
+            scratch.remove(folder)
 
     def look(self, look: GuardLook) -> Outcome:
         """One look of a guard; *unknown* where the host or the runner gave no outcome."""
@@ -126,7 +126,7 @@ class Performer:
             return could_not_look(f"Er kon niet worden gekeken: {error}", f"It was not possible to look: {error}")
         finally:
             self._hosts.give_back(look.run_id, name)
-            shutil.rmtree(folder, ignore_errors=True)
+            scratch.remove(folder)
         return reply.outcome or could_not_look("De kijker gaf geen uitkomst.", "The probe gave no outcome.")
 
     def flush(self, state: Underway) -> None:

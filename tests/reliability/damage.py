@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import stat
 import tempfile
 import time
@@ -16,6 +15,7 @@ from typing import Any
 from runners.contract import Outcome, Verdict
 from runners.host_client import RunnerHost, inherited
 from runners.host_protocol import Call, HostReply, HostRequest
+from runners.scratch import remove
 
 
 def cut(content: bytes, part: float) -> bytes:
@@ -102,7 +102,7 @@ def ground() -> Iterator[Ground]:
     try:
         yield made
     finally:
-        shutil.rmtree(made.folder)
+        remove(made.folder)
 
 
 class Looker:
@@ -122,7 +122,7 @@ class Looker:
         """One call, with fresh evidence."""
         self.calls += 1
         for path in self.ground.evidence.iterdir():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            remove(path) if path.is_dir() else path.unlink()
         request = HostRequest(
             id=str(self.calls),
             call=Call.RUN,
