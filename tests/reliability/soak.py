@@ -71,10 +71,11 @@ class Found:
             f"service {self.growth(self.serve):+.1f} % to {self.serve[-1][1]:.0f} MB, with its runner hosts "
             f"{self.growth(self.tree):+.1f} % (wanted: < 10 %)",
         )
+        wrong = f"{sum(self.wrong.values())} wrong {dict(self.wrong.most_common(3)) or ''}"
         figures.told(
             f"soak of {self.seconds:.0f} s: answers",
             f"{len(self.api)} of the API, p99 {api:.0f} ms (wanted: < 500); {len(self.pages)} pages, "
-            f"p99 {pages:.0f} ms; {self.events} events streamed; {sum(self.wrong.values())} wrong {dict(self.wrong.most_common(3)) or ''}",
+            f"p99 {pages:.0f} ms; {self.events} events streamed; {wrong}",
         )
         figures.told(f"soak of {self.seconds:.0f} s: runs", f"{self.runs} triggered, {self.stuck} stuck (wanted: 0)")
 
