@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from sqlmodel import Session, col, select
 
-from app.access.rules import SYSTEM
+from app.access.rules import SYSTEM, Actor
 from app.catalog import changes, crud
 from app.catalog.models import (
     CatalogObject,
@@ -18,9 +18,16 @@ from app.catalog.models import (
 from app.catalog.rules import Assurance, ObjectChange, SideRole, rto_exceeds_mtpd
 from app.core import audit
 from app.core.db import locked
-from app.core.errors import not_found
+from app.core.errors import Conflict, NotAllowed, not_found
+from app.core.messages import say
 
 Row = TypeVar("Row", bound=CatalogRow)
+
+
+class HomeIsKnown(Conflict):
+    """Nothing put the home side in doubt, so only a run moves it."""
+
+    code = "home-side-known"
 
 
 def find(session: Session, table: type[Row], key: str) -> Row:
@@ -60,6 +67,20 @@ def home_seen(session: Session, pair_id: str, side: SideRole | str) -> None:
     if pair is not None and pair.home_unseen_since is not None and pair.home_side is SideRole(side):
         pair.home_unseen_since = None
         session.add(pair)
+
+
+def confirm_home(
+    session: Session, pair: EnvironmentPair, side: SideRole, *, actor: Actor, reason: str, now: datetime
+) -> None:
+    """A person looked which side is home after a restore; at any other time it changes by a run only."""
+    if actor.person_id is None:
+        raise NotAllowed(say("Only a person can say which side they saw serve."))
+    if pair.home_unseen_since is None:
+        raise HomeIsKnown(say("The home side of {pair} is known. It changes by a run only.", pair=pair.ref))
+    before = pair.home_side
+    set_home_side(session, pair.id, side, at=pair.home_since if side is before else now, run_id=None)
+    detail = {"before": before.value, "seen": side.value, "reason": reason}
+    audit.record(session, actor.ref, "environment_pair.home-seen", "environment_pair", pair.id, **detail)
 
 
 def doubt_homes(session: Session, *, now: datetime) -> None:

@@ -303,6 +303,8 @@ class PairOut(CatalogOut, PairFields):
     fallback: Reference
     home_side: SideRole
     home_since: Moment
+    home_unseen_since: Moment | None
+    """Since a restore from a backup nobody looked whether this is so; null where it is known."""
 
 
 class PairQuery(CatalogQuery):

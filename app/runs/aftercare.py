@@ -15,7 +15,15 @@ from app.core.idempotency import OnceDep
 from app.core.listing import ListQuery, Page, link_header, paged
 from app.runs import obligations, stays
 from app.runs.activation_shapes import ActivationReviewIn
-from app.runs.aftercare_shapes import CompletionIn, ObligationOut, ObligationQuery, StayLookIn, StayOut
+from app.runs.aftercare_shapes import (
+    CompletionIn,
+    HomeLookIn,
+    HomeLookOut,
+    ObligationOut,
+    ObligationQuery,
+    StayLookIn,
+    StayOut,
+)
 from app.runs.models import Stay
 
 router = APIRouter(tags=["runs"])
@@ -71,6 +79,22 @@ def review(
     def make() -> ObligationOut:
         given: dict[str, Any] = {"agreed": data.agreed, "reason": data.reason}
         return ObligationOut.model_validate(obligations.review(session, id, actor=actor, now=clock.now(), **given))
+
+    return once(make, response)
+
+
+@router.post(
+    "/environment-pairs/{key}/home-looks", operation_id="addHomeLook", status_code=201, response_model=HomeLookOut
+)
+def look_home(
+    session: SessionDep, actor: Operator, once: OnceDep, response: Response, key: Key, data: HomeLookIn
+) -> Any:
+    """Say which side you saw serve, after a restore from a backup put it in doubt."""
+
+    def make() -> HomeLookOut:
+        pair = catalog.find(session, EnvironmentPair, key)
+        catalog.confirm_home(session, pair, data.side, actor=actor, reason=data.reason, now=clock.now())
+        return HomeLookOut(side=pair.home_side, since=pair.home_since, unseen_since=pair.home_unseen_since)
 
     return once(make, response)
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from app.catalog.rules import SideRole
 from app.core.listing import ListQuery
 from app.core.shapes import Moment, Name, Shape
 from app.runs.loss import ObligationKind
@@ -38,6 +39,21 @@ class StayLookIn(Shape):
     works: bool
     level: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     """Level that was measured or counted, in the unit of the service's MBCO."""
+
+
+class HomeLookIn(Shape):
+    """Which side a person saw serve after a restore, and how they looked."""
+
+    side: SideRole
+    reason: Name
+
+
+class HomeLookOut(Shape):
+    """The home side of a pair as it is held for true now."""
+
+    side: SideRole
+    since: Moment
+    unseen_since: Moment | None
 
 
 class ObligationOut(Shape):

@@ -113,8 +113,8 @@ def _hold_back(session: Session, run_id: str, reason: Words, now: datetime) -> F
     if held.run.started_at is None:
         _not_begun(session, held, reason, now)
     else:
-        _begun(session, held, reason, now)
-    tell(session, held.run, "run.restored", now=now, reason=reason, was=found.state)
+        _begun(session, held, words.with_subjects(reason, [each.subject for each in found.check]), now)
+    tell(session, held.run, "run.restored", now=now, reason=reason, was=found.state, check=found.as_json()["check"])
     held.refresh_state()
     found.becomes = held.run.state.value
     session.add(held.run)

@@ -81,6 +81,8 @@ def looked(
     """
     if _is_leaving(session, stay):
         return
+    if verdict is Verdict.PASSED:
+        catalog.home_seen(session, stay.pair_id, stay.side)
     before = stay.looked_at or stay.since
     first = stay.looks == 0
     stay.longest_gap_ms = max(stay.longest_gap_ms, round((at - before).total_seconds() * 1000))

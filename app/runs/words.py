@@ -70,6 +70,14 @@ HELD_LOCK = words(
 STILL_TO_CLEAN = words("Dit moest nog worden opgeruimd. Kijk of dat is gedaan.", "This was still to be cleaned up.")
 
 
+def with_subjects(reason: Words, subjects: list[str]) -> Words:
+    """A reason with the names of what must be looked at."""
+    if not subjects:
+        return reason
+    names = ", ".join(subjects)
+    return words(f"{reason['nl']} Kijk naar: {names}.", f"{reason['en']} Look at: {names}.")
+
+
 def believed_home(pair: str, side: str) -> Words:
     """Which side the backup believed to serve; that is no more than a belief."""
     return words(

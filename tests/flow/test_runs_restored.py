@@ -87,6 +87,7 @@ def test_a_run_in_the_middle_of_a_step_waits_for_a_person_and_nothing_of_it_is_t
     assert passes_of_time(world, run_id) == ["paused by guard"]
     run = world.held(run_id).run
     assert "backup of 2027-01-10" in run.pause_reason["en"]
+    assert "Look at: fence (test.fence, dc-primary), promote" in run.pause_reason["en"]
     assert {each.command.value for each in world.held(run_id).legal()} >= {"resume", "abort", "this-is-real"}
 
 
