@@ -156,7 +156,7 @@ class LabProxy:
 
     def __init__(self, folder: Path, binary: Path, primary: LabServer, fallback: LabServer) -> None:
         self.port, self.socket, self.folder = free_port(), folder / "haproxy.sock", folder
-        self._binary, self._process = binary, None
+        self.binary, self._process = binary, None
         text = (
             "global\n  stats socket {0} mode 660 level admin\n  maxconn 200\n"
             "defaults\n  mode tcp\n  timeout connect 1s\n  timeout client 30s\n  timeout server 30s\n  retries 0\n"
@@ -169,7 +169,7 @@ class LabProxy:
     def start(self) -> None:
         drop = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
         with (self.folder / "haproxy.log").open("w") as log:
-            argv = [str(self._binary), "-f", str(self.folder / "haproxy.cfg"), "-db"]
+            argv = [str(self.binary), "-f", str(self.folder / "haproxy.cfg"), "-db"]
             self._process = subprocess.Popen(argv, cwd="/", stdout=log, stderr=log, **drop)
         until(self.socket.exists)
 
@@ -223,16 +223,25 @@ class LabPair:
 
 
 @contextmanager
-def lab_pair() -> Iterator[LabPair]:
-    """A running pair in a folder of its own; every process and file of it is gone afterwards."""
+def lab_folder() -> Iterator[Path]:
+    """A folder of its own for the servers of a test, gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="wissel-lab-"))
     folder.chmod(0o755)
     if os.geteuid() == 0:
         os.chown(folder, NOBODY, NOBODY)
-    pair = LabPair(folder)
     try:
-        pair.start()
-        yield pair
+        yield folder
     finally:
-        pair.end()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def lab_pair() -> Iterator[LabPair]:
+    """A running pair in a folder of its own; every process and file of it is gone afterwards."""
+    with lab_folder() as folder:
+        pair = LabPair(folder)
+        try:
+            pair.start()
+            yield pair
+        finally:
+            pair.end()
