@@ -40,7 +40,7 @@ def fail_over(playbook: str, seed: int, tally: Tally, *, story: list[str] | None
         told.append("settle")
         settle(scene, check)
     except Broken as broken:
-        raise Broken(broken.number, f"{broken} (seed {seed}, {playbook}: {'; '.join(told)})") from broken
+        raise Broken(broken.number, f"{broken.why} (seed {seed}, {playbook}: {'; '.join(told)})") from broken
     finally:
         tally.fail_overs += len(scene.book.starts)
         tally.instants += scene.world.instants

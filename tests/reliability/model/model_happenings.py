@@ -1,4 +1,4 @@
-"""Everything that can happen in the scene, by name: drawn by Hypothesis in the state machine, by chance in the fail-overs.
+"""Everything that can happen in the scene: drawn by Hypothesis in the state machine, by chance in the fail-overs.
 
 Each takes two whole numbers that pick what or whom it happens to; where it can't happen, nothing does.
 """
@@ -7,17 +7,17 @@ from collections.abc import Callable
 
 from app.playbooks.rules import Mode
 from app.runs.models import Run
-from app.runs.rules import Command, Legal
+from app.runs.rules import Command, Legal, StepState
 from app.runs.view import read
 from tests.reliability.model.model_ground import PEOPLE
 from tests.reliability.model.model_invariants import Broken
 from tests.reliability.model.model_scene import Scene
-from tests.reliability.model.model_workers import Worker
+from tests.reliability.model.model_workers import LEASE, AtWork, Worker
 from tests.reliability.model.model_world import SIDES
 
 Happening = Callable[[Scene, int, int], None]
 JUMPS = (-600.0, 0.0, 90.0, 4000.0, 365 * 86400.0)
-SKEWS = (-120.0, -20.0, 0.0, 20.0, 120.0)
+SKEWS = (-120.0, -20.0, 20.0, 120.0)
 SPANS = (1.0, 2.0, 6.0, 17.0, 70.0, 1900.0)
 
 
@@ -33,6 +33,76 @@ def work_on(scene: Scene, a: int, b: int) -> None:
     for _ in range(12):
         if not scene.work(b):
             answer(scene, a, 0)
+
+
+def until(scene: Scene, number: int, near: int = 4) -> AtWork | None:
+    """Workers and people go on as they should until a step is in hands: one of the next few, by its number."""
+    with scene.transaction(write=False) as session:
+        runs = [session.get_one(Run, run_id) for run_id in scene.runs]
+        going = next((run for run in runs if run.started_at is not None and run.ended is None), None)
+        if going is None:
+            return None
+        ahead = (StepState.NOT_STARTED, StepState.READY, StepState.STARTED)
+        rows = read(session, going).steps.values()
+        names = [row.step_id for row in rows if row.driver and row.state in ahead][:near]
+    if not names:
+        return None
+    name = names[number % len(names)]
+    for _ in range(60):
+        for worker, each in scene.busy():
+            if each.step_id == name and each.work.run_id == going.id and worker.connected:
+                return each
+        if not scene.work():
+            before = len(scene.book.intents)
+            answer(scene, 0, 0)
+            if not scene.ready() and len(scene.book.intents) == before and not scene.busy():
+                return None
+    return None
+
+
+def trouble_at(scene: Scene, a: int, b: int) -> None:
+    """Just when a certain step is under way, and some instants into it, its worker dies or the answer gets lost."""
+    each = until(scene, a)
+    if each is None:
+        return
+    worker = next(worker for worker in scene.workers if each in worker.held.values())
+    for _ in range(1 + b % 3):
+        if not each.ended:
+            worker.go_on(each)
+    if b // 3 % 4 == 3:
+        lose(each)
+    else:
+        worker.kill()
+
+
+def sleep_at(scene: Scene, a: int, b: int) -> None:
+    """In the middle of a step its worker falls asleep for longer than its lease; others go on; then it wakes up."""
+    each = until(scene, a)
+    if each is None:
+        return
+    worker = next(worker for worker in scene.workers if each in worker.held.values())
+    for _ in range(b % 3):
+        if not each.ended:
+            worker.go_on(each)
+    worker.frozen = True
+    if b % 2:
+        scene.command(each.work.run_id, Legal(WORDS[b % len(WORDS)]))
+    scene.pass_time(2 * LEASE)
+    for _ in range(b // 4):
+        if not scene.work():
+            answer(scene, a, 0)
+        scene.watch()
+    worker.thaw()
+
+
+def word_at(scene: Scene, a: int, b: int) -> None:
+    """Just when a certain step is under way somebody aborts, takes back, pauses, or says that this is real."""
+    each = until(scene, a)
+    if each is not None:
+        scene.command(each.work.run_id, Legal(WORDS[b % len(WORDS)]))
+
+
+WORDS = (Command.ABORT, Command.UNDO, Command.UNDO, Command.PAUSE, Command.ABORT, Command.THIS_IS_REAL)
 
 
 def answer(scene: Scene, a: int, b: int) -> None:
@@ -70,9 +140,8 @@ def any_command(scene: Scene, a: int, b: int) -> None:
 def stop_it(scene: Scene, a: int, b: int) -> None:
     """Abort, undo, pause or this is real."""
     runs = scene.open_runs()
-    words = (Command.ABORT, Command.UNDO, Command.PAUSE, Command.ABORT, Command.UNDO, Command.THIS_IS_REAL)
     if runs:
-        scene.command(runs[b % len(runs)], Legal(words[a % len(words)]))
+        scene.command(runs[b % len(runs)], Legal(WORDS[a % len(WORDS)]))
 
 
 def approve(scene: Scene, a: int, b: int) -> None:
@@ -167,7 +236,12 @@ def lose_answer(scene: Scene, a: int, b: int) -> None:
             for _ in range(b % 3):
                 if not each.ended:
                     worker.go_on(each)
-        each.body, each.outcome, each.seen, each.ended, each.looking = None, None, None, True, False
+        lose(each)
+
+
+def lose(each: AtWork) -> None:
+    """Its host is killed, or what it says gets lost."""
+    each.body, each.outcome, each.seen, each.ended, each.looking = None, None, None, True, False
 
 
 def crash_database(scene: Scene, a: int, b: int) -> None:
@@ -207,6 +281,13 @@ def _worker(scene: Scene, number: int) -> Worker:
 
 NORMAL: tuple[Happening, ...] = (work, work, work_on, answer, pass_time)
 CHAOS: tuple[Happening, ...] = (
+    trouble_at,
+    trouble_at,
+    trouble_at,
+    sleep_at,
+    sleep_at,
+    word_at,
+    word_at,
     legal_command,
     any_command,
     stop_it,
@@ -231,12 +312,14 @@ CHAOS: tuple[Happening, ...] = (
 )
 
 
-def begin(scene: Scene) -> str:
-    """A run that is approved by two others, and has begun."""
+def begin(scene: Scene, people: tuple[str, ...] = ("approver", "owner"), *, edited: bool = False) -> str:
+    """A run that people approve one after the other, so that it begins; `edited`: something changes in between."""
     run_id = scene.plan()
     assert run_id is not None
-    scene.approve(run_id, "approver")
-    scene.approve(run_id, "owner")
+    for number, person in enumerate(people):
+        if edited and number:
+            scene.edit_environment(1)
+        scene.approve(run_id, person)
     return run_id
 
 

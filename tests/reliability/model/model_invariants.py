@@ -1,6 +1,6 @@
 """The twelve invariants of the safety design, each as a function that raises `Broken` with its number.
 
-They are judged by the world's own ledger and by the scene's own book wherever that can be, and not by the code under test.
+They are judged by the world's own ledger and the scene's own book wherever that can be, not by the code under test.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from app.runs.rules import Call, Command, RunState, RunVerdict, StepState
 from app.runs.view import Held, read
 from tests.reliability.model.model_ground import actor
 from tests.reliability.model.model_runners import ACTING
-from tests.reliability.model.model_scene import Scene, _hash
+from tests.reliability.model.model_scene import Intent, Scene, _hash
 
 DONE = (StepState.SUCCEEDED, StepState.WARNING)
 
@@ -29,7 +29,7 @@ class Broken(AssertionError):
 
     def __init__(self, number: int, why: str) -> None:
         super().__init__(f"invariant {number}: {why}")
-        self.number = number
+        self.number, self.why = number, why
 
 
 @dataclass
@@ -46,6 +46,9 @@ def one_writable_primary(seen: Seen) -> None:
     """1: at most one database takes writes, at every instant."""
     if seen.scene.world.two_writable:
         raise Broken(1, f"{seen.scene.world.two_writable} instants with two writable databases")
+    for intent in seen.scene.book.intents:
+        if intent.runner == "postgres.promote" and intent.call is Call.RUN and not intent.fenced:
+            raise Broken(1, "a side is promoted and nobody lately saw the other one fenced")
 
 
 def no_loss_above_the_goal(seen: Seen) -> None:
@@ -53,6 +56,9 @@ def no_loss_above_the_goal(seen: Seen) -> None:
     for run_id, rows in seen.scene.world.lost:
         if rows:
             raise Broken(2, f"run {run_id} promoted a side that lacks {rows} acknowledged rows")
+    for intent in seen.scene.book.intents:
+        if intent.runner == "postgres.promote" and intent.call is Call.RUN and not intent.caught_up:
+            raise Broken(2, "a side is promoted and nobody saw after the fence that it has everything")
 
 
 def one_run_per_environment(seen: Seen) -> None:
@@ -81,6 +87,8 @@ def effects_at_most_once(seen: Seen) -> None:
     for each in scene.world.ledger:
         if each.token < each.newest_token:
             raise Broken(4, f"{each.what} was accepted under token {each.token} after {each.newest_token}")
+        if each.epoch < each.newest_epoch:
+            raise Broken(4, f"{each.what} was done by a former owner, after the target had heard of a newer one")
     hands = Counter(
         step for worker in scene.workers if worker.connected for step, each in worker.held.items() if not each.ended
     )
@@ -91,7 +99,13 @@ def effects_at_most_once(seen: Seen) -> None:
 
 
 def tokens_grow_with_each_owner(seen: Seen) -> None:
-    """3: each run that took a lock did so under a token of its own."""
+    """3: each run that took a lock did so under a token of its own, and whoever takes over gets a higher one."""
+    before: Intent | None = None
+    for intent in seen.scene.book.intents:
+        if before is not None and intent.epoch > before.epoch and 0 < intent.token <= before.token:
+            why = f"{intent.step_id} has a new owner and no newer token than {before.step_id}: no target can tell"
+            raise Broken(4, why)
+        before = intent if intent.token else before
     given: dict[tuple[str, int], str] = {}
     for held in seen.runs:
         for key, token in held.run.tokens.items():

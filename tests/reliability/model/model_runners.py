@@ -4,7 +4,7 @@ A body is a generator: between two `yield`s lies one instant, and at each of the
 stopped. What the real driver looks at before it acts, the simulated one looks at too.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from runners.check.http import CheckHttp
@@ -138,10 +138,15 @@ def redirect(world: World, call: Caller) -> Body:
     return passed()
 
 
-def page(world: World, call: Caller) -> Body:
+def what(params: Mapping[str, Any]) -> str:
+    """The part of the other target that an address names."""
+    return str(params["url"]).split("/")[3]
+
+
+def ask(world: World, call: Caller) -> Body:
     on = call.kind != "undo"
     yield
-    accepted = world.ask_page(on, call, call.key)
+    accepted = world.ask(what(call.params), on, call, call.key)
     yield
     return passed() if accepted else failed()
 
@@ -212,7 +217,7 @@ BODIES: dict[str, Callable[[World, Caller], Body]] = {
     "postgres.promote": promote,
     "postgres.follow": follow,
     "switch.haproxy": redirect,
-    "switch.http": page,
+    "switch.http": ask,
     "switch.command": command,
     "postgres.check-fenced": check_fenced,
     "postgres.caught-up": caught_up,
@@ -240,7 +245,9 @@ def observe(name: str, world: World, params: dict[str, Any]) -> Seen:
         case "switch.haproxy":
             return Seen.DONE if world.proxy == side else Seen.NOT_DONE
         case "switch.http":
-            return Seen.DONE if world.page else Seen.NOT_DONE
+            if params.get("observe_url") is None:
+                return Seen.UNKNOWN
+            return Seen.DONE if world.asked.get(what(params)) else Seen.NOT_DONE
         case "switch.command":
             return Seen.UNKNOWN
     return Seen.NOT_DONE

@@ -22,14 +22,16 @@ from app.playbooks.rules import Mode, StepKind
 from app.runs import answers, approval, commands, drivers, guards, planning, service, steps
 from app.runs.models import EvidenceFile, Run, StepRun
 from app.runs.record import Approval, ApprovalVerdict
-from app.runs.rules import Call, Command, Legal
+from app.runs.rules import Call, Command, Legal, StepState
 from app.runs.view import Held, hold, read
 from app.runs.work import ReadyStep, StoredFile, Work
 from runners.contract import Seen, Verdict
 from tests.reliability.model.model_ground import START, Ground, actor
 from tests.reliability.model.model_runners import BODIES, REGISTRY
 from tests.reliability.model.model_workers import LEASE, AtWork, Worker
-from tests.reliability.model.model_world import HUB, SIDES, Caller, World
+from tests.reliability.model.model_world import HUB, SIDES, Caller, World, other
+
+FRESH, SIGNED = 60.0, 900.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Intent:
     call: Call
     generation: int
     runner: str
+    token: int
+    epoch: int
     mode: Mode
     held_back: bool
     """Whether its run was over, paused, aborting, or undoing while this was no undo."""
@@ -51,6 +55,10 @@ class Intent:
     """For an undo: changes that were started later and still stood."""
     undo_failed: bool = False
     undone_before: bool = False
+    fenced: bool = False
+    """Whether a probe saw the other side fenced in the last minute, or a person signed it in the last quarter."""
+    caught_up: bool = False
+    """Whether this side was seen to have everything, after the other one was stopped."""
 
 
 @dataclass
@@ -78,12 +86,15 @@ class Book:
     decided: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Per step how often a person said that it may be tried again."""
     real: set[str] = field(default_factory=set)
-    signed: set[str] = field(default_factory=set)
+    proven: dict[tuple[str, str, str], tuple[float, float]] = field(default_factory=dict)
+    """Fact, run and side: when it was seen, and for how long that counts."""
     planned: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     """Per started run what it was when it started: mode, digest, playbook."""
     evidence: list[str] = field(default_factory=list)
     buried_alive: list[str] = field(default_factory=list)
     tokens: dict[str, int] = field(default_factory=dict)
+    epoch: int = 0
+    """Grows with each new owner of what is under way: a run that starts, a step that is taken over."""
 
 
 class Scene:
@@ -144,6 +155,8 @@ class Scene:
                 row.call,
                 row.generation,
                 work.runner,
+                work.fencing_token,
+                self.book.epoch,
                 run.mode,
                 back,
                 self.granted(run.id, worker.wall),
@@ -151,11 +164,29 @@ class Scene:
                 tuple(later),
                 any(each.state.value == "undo failed" for each in held.steps.values()),
                 self.book.known.get((run.id, row.step_id)) == "undone",
+                self._lately("fenced", run.id, other(str(work.params.get("node", SIDES[0])))),
+                self._lately("caught-up", run.id, str(work.params.get("node"))),
             )
         )
         if row.call is Call.RUN:
             self.book.known.pop((run.id, row.step_id), None)
         return row.step_id, row.generation, row.call
+
+    def _lately(self, fact: str, run_id: str, side: str) -> bool:
+        at = self.book.proven.get((fact, run_id, side))
+        return at is not None and self.monotonic - at[0] <= at[1]
+
+    def _note_proof(self, each: AtWork, verdict: Verdict) -> None:
+        """By the time that really passed, whatever any clock says."""
+        fact = {"postgres.check-fenced": "fenced", "postgres.caught-up": "caught-up"}.get(each.work.runner)
+        side = str(each.work.params.get("node"))
+        if each.work.runner in ("postgres.fence", "postgres.unfence"):
+            for key in [key for key in self.book.proven if key[0] == "caught-up"]:
+                del self.book.proven[key]
+        elif fact and verdict is Verdict.PASSED:
+            self.book.proven[fact, each.work.run_id, side] = (self.monotonic, FRESH)
+        elif fact:
+            self.book.proven.pop((fact, each.work.run_id, side), None)
 
     def note_seen(self, each: AtWork) -> None:
         if each.seen is Seen.DONE and each.call is not Call.UNDO:
@@ -168,6 +199,7 @@ class Scene:
         if row.boot_id != worker.boot_id or row.attempt != each.work.attempt or row.state.value != "started":
             return
         verdict = each.outcome.verdict if each.outcome else Verdict.UNKNOWN
+        self._note_proof(each, verdict)
         if each.call is Call.UNDO:
             word = "undone" if verdict is Verdict.PASSED else "undo " + verdict.value
         else:
@@ -178,6 +210,11 @@ class Scene:
         for worker in self.workers:
             if worker.boot_id in boots and worker.connected and self.monotonic - worker.beaten <= LEASE / 2:
                 self.book.buried_alive.append(worker.boot_id)
+
+    def note_take_over(self, session: Session, boots: Sequence[str]) -> None:
+        under_way = select(StepRun.id).where(StepRun.state == StepState.STARTED, col(StepRun.boot_id).in_(list(boots)))
+        if session.exec(under_way).first() is not None:
+            self.book.epoch += 1
 
     def evidence_of(self, each: AtWork) -> tuple[StoredFile, ...]:
         """The fence keeps a file, stored durably before its row is written."""
@@ -254,12 +291,13 @@ class Scene:
         for run_id in self.runs:
             run = session.get_one(Run, run_id)
             if run.started_at is not None and run_id not in self.book.planned:
+                self.book.epoch += 1
                 self.book.starts.append((run_id, self.granted(run_id, self.wall)))
                 self.book.planned[run_id] = (run.mode.value, run.digest, _hash(run.playbook))
 
     def edit_environment(self, number: int) -> None:
         """Somebody changes the environment: what was approved is no longer what would run."""
-        self.config = f"http://127.0.0.1:{1 + number % 2}/"
+        self.config = f"http://127.0.0.1:{1 + number % 3}/"
         with self.transaction() as session:
             pair = session.get_one(EnvironmentPair, "pair")
             pair.service_url = self.config
@@ -300,12 +338,19 @@ class Scene:
             case Command.SKIP | Command.IGNORE:
                 getattr(commands, word.value)(session, run_id, step, **given)
             case Command.FENCE_BY_HAND:
-                row = hold(session, run_id).steps[step]
-                side = row.driver["provides"][0].rpartition(":")[2]
-                if not self._fenced_for_sure(side):
-                    return  # an honest person does not sign that
-                commands.fence_by_hand(session, run_id, step, **given)
-                self.book.signed.add(run_id)
+                self._sign(session, run_id, step, given)
+            case Command.RELEASE:
+                for key in session.get_one(Run, run_id).lock_keys:
+                    commands.release_lock(session, key, **given)
+
+    def _sign(self, session: Session, run_id: str, step: str, given: dict[str, Any]) -> None:
+        """An honest person signs only what is so."""
+        provides = hold(session, run_id).steps[step].driver.get("provides", ())
+        sides = [str(fact).rpartition(":")[2] for fact in provides]
+        if all(self._fenced_for_sure(side) for side in sides):
+            commands.fence_by_hand(session, run_id, step, **given)
+            for side in sides:
+                self.book.proven["fenced", run_id, side] = (self.monotonic, SIGNED)
 
     def _fenced_for_sure(self, side: str) -> bool:
         node = self.world.nodes[side]
@@ -416,7 +461,7 @@ class Scene:
         if not any(worker.connected and worker.place == HUB for worker in self.workers):
             return
         for look in looks:
-            caller = Caller(look.run_id, look.guard_id, "guard", "guard", 0, 0, params=look.params)
+            caller = Caller(look.run_id, look.guard_id, "guard", "guard", 0, 0, 0, params=look.params)
             body = BODIES[look.runner](self.world, caller)
             try:
                 while True:

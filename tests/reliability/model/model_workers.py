@@ -95,9 +95,8 @@ class Worker:
 
     def _hold(self, work: Work, step_id: str, generation: int, call: Call) -> None:
         kind = "undo" if call is Call.UNDO else "run"
-        caller = Caller(
-            work.run_id, step_id, kind, work.effect_key, work.fencing_token, generation, params=dict(work.params)
-        )
+        by = (work.run_id, step_id, kind, work.effect_key, work.fencing_token, generation, self.scene.book.epoch)
+        caller = Caller(*by, params=dict(work.params))
         looking = work.call is Do.OBSERVE_FIRST
         body = None if looking else BODIES[work.runner](self.scene.world, caller)
         self.held[work.step_run_id] = AtWork(work, step_id, caller, call, looking, body)
@@ -107,7 +106,10 @@ class Worker:
         if each.ended:
             self.tell(each)
         elif each.looking:
-            each.seen, each.ended = observe(each.work.observe_runner, self.scene.world, each.work.observe_params), True
+            each.seen = observe(each.work.observe_runner, self.scene.world, each.work.observe_params)
+            each.ended = True
+            if each.work.observe_runner in TOKEN_TARGETS:
+                self.scene.world.hears(each.caller)
         else:
             assert each.body is not None
             try:
@@ -219,6 +221,7 @@ class Worker:
             self.scene.note_buried(boots)
             boots = sorted({*boots, *handover.left_behind(session)})
             if boots:
+                self.scene.note_take_over(session, boots)
                 handover.take_over(session, boots, now=self.wall)
         with self.scene.transaction(write=False) as session:
             begun = handover.orphans(session, self.boot_id)
@@ -226,13 +229,18 @@ class Worker:
             if step_run_id not in self.held:
                 with self.scene.transaction() as session:
                     handover.give_up(session, step_run_id, attempt, now=self.wall)
+                    self.scene.book.epoch += 1
 
     def watch(self) -> None:
         """Kill the bodies that must not go on: a run was aborted or ended."""
         if not self.connected or not self.held:
             return
         with self.scene.transaction(write=False) as session:
-            unwanted = [each for each in self.held.values() if steps.kill_wanted(session, each.work.step_run_id)]
+            unwanted = [
+                each
+                for each in self.held.values()
+                if steps.kill_wanted(session, each.work.step_run_id, each.work.attempt)
+            ]
         for each in unwanted:
             if not each.ended:
                 each.body, each.outcome, each.seen, each.ended, each.looking = None, None, None, True, False

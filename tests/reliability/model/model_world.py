@@ -48,8 +48,11 @@ class Done:
     key: str
     token: int
     generation: int
+    epoch: int
     newest_token: int
     """The highest token that the target had seen by then; 0 where it can't look at tokens."""
+    newest_epoch: int
+    """The newest owner that it had heard of by then, by the scene's own count; 0 likewise."""
 
 
 class World:
@@ -63,9 +66,12 @@ class World:
         self.cut: set[str] = set()
         """Sides whose site nobody outside it can reach."""
         self.proxy = "primary"
-        self.page = False
-        self.page_answers: dict[str, bool] = {}
-        self.page_token = 0
+        self.asked: dict[str, bool] = {}
+        """What the other target was asked to do, and whether that stands."""
+        self.answered: set[str] = set()
+        """Keys that it knows."""
+        self.token = self.epoch = 0
+        """The highest token that it heard, and the newest owner by the scene's own count."""
         self.jobs_stopped = False
         self.ledger: list[Done] = []
         self.lost: list[tuple[str, int]] = []
@@ -123,10 +129,10 @@ class World:
 
     # -- what drivers do; each a single instant
 
-    def note(self, call: "Caller", what: str, newest: int = 0) -> None:
-        self.ledger.append(
-            Done(what, call.run_id, call.step_id, call.kind, call.key, call.token, call.generation, newest)
-        )
+    def note(self, call: "Caller", what: str, *newest: int) -> None:
+        token, epoch = newest or (0, 0)
+        by = (call.run_id, call.step_id, call.kind, call.key, call.token, call.generation, call.epoch)
+        self.ledger.append(Done(what, *by, token, epoch))
 
     def stop(self, side: str, call: "Caller") -> None:
         """An orderly stop: what streams gets everything first."""
@@ -162,16 +168,22 @@ class World:
         self.proxy = side
         self.note(call, f"redirect:{side}")
 
-    def ask_page(self, on: bool, call: "Caller", key: str) -> bool:
+    def ask(self, what: str, on: bool, call: "Caller", key: str) -> bool:
         """A target that keeps to keys and tokens: an old token is refused, a known key does nothing again."""
-        if call.token < self.page_token:
+        if call.token < self.token:
             self.refused_tokens += 1
             return False
-        if key not in self.page_answers:
-            self.page_answers[key] = self.page = on
-            self.note(call, f"page:{on}", self.page_token)
-        self.page_token = max(self.page_token, call.token)
+        if key not in self.answered:
+            self.answered.add(key)
+            self.asked[what] = on
+            self.note(call, f"{what}:{on}", self.token, self.epoch)
+        self.hears(call)
         return True
+
+    def hears(self, call: "Caller") -> None:
+        """Whoever asks tells its token, also who only looks."""
+        self.token = max(self.token, call.token)
+        self.epoch = max(self.epoch, call.epoch)
 
     def command(self, stop: bool, call: "Caller") -> None:
         """A command that is run: nobody can see afterwards whether it was."""
@@ -189,6 +201,8 @@ class Caller:
     key: str
     token: int
     generation: int
+    epoch: int
+    """How often the scene saw an owner change before this was taken in hand."""
     params: dict[str, object]
 
     @property
