@@ -1,6 +1,7 @@
 """Ends a run in one transaction: verdict, times, proofs, findings, plan status, locks, audit."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -104,13 +105,18 @@ def _oblige(session: Session, held: Held, standing: list[str], now: datetime) ->
     for step_id in standing:
         title = held.playbook.step(step_id).title
         left = measurements(held.steps[step_id]).get(LEFT_BEHIND)
-        what = f"{step_id}: {left or (title.en if title else 'the effect of this step still stands')}"
-        session.add(_obligation(held, step_id, what[:500], now))
+        text = title.model_dump() if title else _STANDS
+        text = {"nl": str(left), "en": str(left)} if left else text
+        session.add(_obligation(held, step_id, {key: f"{step_id}: {each}" for key, each in text.items()}, now))
 
 
-def _obligation(held: Held, step_id: str, what: str, now: datetime) -> Obligation:
+_STANDS = {"nl": "het gevolg van deze stap is er nog", "en": "the effect of this step still stands"}
+
+
+def _obligation(held: Held, step_id: str, text: dict[str, str], now: datetime) -> Obligation:
     """What is left; of a drill that turned out to be real nobody waits for it, so that it stands as a debt."""
     run, kind, within = held.run, ObligationKind.CLEAN_UP, CLEAN_UP_WITHIN
     if run.real:
         kind, within = ObligationKind.DEBT, debts.SETTLE_WITHIN
-    return Obligation(run_id=run.id, kind=kind, what=what, step_id=step_id, pair_id=run.pair_id, due_at=now + within)
+    same: dict[str, Any] = {"what": text["en"][:500], "text": text, "step_id": step_id, "pair_id": run.pair_id}
+    return Obligation(run_id=run.id, kind=kind, due_at=now + within, **same)

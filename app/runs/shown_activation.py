@@ -6,7 +6,8 @@ from app.access.models import Person
 from app.runs import activated
 from app.runs.activation_shapes import ActivationOut, AdditionOut
 from app.runs.loss import ObligationKind
-from app.runs.models import Activation, Obligation, Run, RunAddition
+from app.runs.models import Activation, Obligation, Run, RunAddition, RunEvent
+from app.runs.takeover import TAKEN_OVER
 
 
 def told(session: Session, run: Run) -> ActivationOut | None:
@@ -32,11 +33,14 @@ def _reviewed_by(session: Session, run: Run) -> str | None:
 
 
 def became(session: Session, run: Run) -> str | None:
-    """The activation that a drill became; None where it became none."""
+    """The activation that a drill became, or that took its place; None where there is none."""
     if not run.real:
         return None
     wanted = select(Run.ref).join(Activation, col(Activation.run_id) == col(Run.id))
-    return session.exec(wanted.where(Activation.drill_run_id == run.id)).first()
+    found = session.exec(wanted.where(Activation.drill_run_id == run.id)).first()
+    taken = select(RunEvent).where(RunEvent.run_id == run.id, RunEvent.kind == TAKEN_OVER)
+    event = None if found else session.exec(taken).first()
+    return str(event.detail["by"]) if event else found
 
 
 def additions(session: Session, run: Run) -> list[AdditionOut]:

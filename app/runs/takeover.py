@@ -8,13 +8,16 @@ from sqlmodel import Session, col, select
 from app.access.rules import Actor
 from app.core import audit
 from app.core.messages import say
-from app.runs import locks
+from app.runs import locks, words
 from app.runs.finish import finish_run
 from app.runs.locks import EnvironmentBusy
-from app.runs.models import EnvironmentLock, Run
+from app.runs.models import EnvironmentLock, Run, StepRun
 from app.runs.rules import RunState, StepState
 from app.runs.view import Held, hold, tell
+from runners.contract import Verdict
 
+TAKEN_OVER = "run.taken-over"
+"""Event of a drill that had to make room; its detail names the activation."""
 _UNSURE = (StepState.STARTED, StepState.UNKNOWN, StepState.TIMED_OUT)
 
 
@@ -24,11 +27,22 @@ def stop_as_real(session: Session, held: Held, *, now: datetime, reason: str) ->
     What it may have left in the world, to be looked at first.
     """
     run = held.run
+    for row in held.steps.values():
+        _let_go(row, now)
     left = left_standing(held)
     run.real, run.alarm_at = True, run.alarm_at or now
     finish_run(session, held, RunState.ABORTED, now=now, reason=reason)
     locks.release(session, run)
     return left
+
+
+def _let_go(row: StepRun, now: datetime) -> None:
+    """What was asked or about to begin is not done; what had begun has no outcome, and its body is killed."""
+    if row.state in (StepState.READY, StepState.WAITING):
+        row.state, row.due_at = StepState.NOT_STARTED, None
+    elif row.state is StepState.STARTED:
+        row.state, row.crashed, row.finished_at, row.verdict = StepState.UNKNOWN, True, now, Verdict.UNKNOWN
+        row.outcome = {"verdict": Verdict.UNKNOWN.value, "reason": words.STOPPED_IN_THE_MIDDLE, "measurements": []}
 
 
 def left_standing(held: Held) -> list[dict[str, Any]]:
@@ -62,7 +76,7 @@ def clear_way(session: Session, run: Run, *, actor: Actor, now: datetime) -> lis
         held = hold(session, run_id)
         _refuse_other_activation(held.run)
         if held.run.ended is None:
-            tell(session, held.run, "run.taken-over", now=now, actor=actor.ref, by=run.ref)
+            tell(session, held.run, TAKEN_OVER, now=now, actor=actor.ref, by=run.ref)
             left += stop_as_real(session, held, now=now, reason=f"taken over by {run.ref}")
         else:
             left += left_standing(held)

@@ -39,6 +39,10 @@ UNATTENDED = words(
     "Nobody attends this run; the playbook lets it go on without this question.",
 )
 PASSED_OVER = words("Een besluit ging aan deze stap voorbij.", "A decision went past this step.")
+STOPPED_IN_THE_MIDDLE = words(
+    "De oefening stopte midden in deze stap. Of het gevolg er is, is niet bekend.",
+    "The drill stopped in the middle of this step. Whether its effect is there is not known.",
+)
 NOBODY_ANSWERED = words("Niemand heeft op tijd geantwoord.", "Nobody answered in time.")
 CONFIGURATION_CHANGED = words(
     "De instellingen zijn gewijzigd nadat deze run is goedgekeurd. Keur hem opnieuw goed, of draai terug.",
