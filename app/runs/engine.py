@@ -70,6 +70,8 @@ class Engine:
         self._settings, self._database, self._performer, self._boot = settings, database, performer, boot
         self._sites = settings.served_sites
         self._holding: set[tuple[str, int]] = set()
+        self._present: set[str] = set()
+        """Ids of the workflows that this process has a thread for."""
         self._stopping = threading.Event()
         self._start_attempt: Callable[[str, int], Any] | None = None
 
@@ -114,10 +116,20 @@ class Engine:
             return True
         with SetWorkflowID(workflow_id):
             if ours:
-                DBOS.start_workflow(self._start_attempt, ready.step_run_id, ready.attempt)
+                self._start_here(self._start_attempt, workflow_id, ready)
             else:
                 DBOS.enqueue_workflow(queue_name(ready.site), self._start_attempt, ready.step_run_id, ready.attempt)
         return True
+
+    def _start_here(self, start: Callable[[str, int], Any], workflow_id: str, ready: ReadyStep) -> None:
+        self._present.add(workflow_id)
+        started = False
+        try:
+            DBOS.start_workflow(start, ready.step_run_id, ready.attempt)
+            started = True
+        finally:
+            if not started:  # it may be written down all the same, and has no thread
+                self._present.discard(workflow_id)
 
     def _free_id(self, workflow_id: str) -> tuple[str | None, int]:
         """The id to start under: a new one where the old workflow ended without taking the step; None: it is under way.
@@ -127,12 +139,27 @@ class Engine:
         """
         candidate, number, failures = workflow_id, 1, 0
         while (status := DBOS.get_workflow_status(candidate)) is not None:
-            if status.status not in _DONE:
+            if self._is_under_way(candidate, status.status, status.executor_id):
                 return None, failures
             number += 1
             failures += status.status == "ERROR"
             candidate = f"{workflow_id}:{number}"
         return candidate, failures
+
+    def _is_under_way(self, workflow_id: str, status: str, executor: str | None) -> bool:
+        """Whether somebody is still about to take the step; what waits for a process that died meanwhile is nobody's.
+
+        That it died may be long known: who buried it can have died before it cancelled what was left (`abandon`).
+        """
+        if status in _DONE:
+            return False
+        if status != "PENDING" or executor is None:
+            return True
+        boot = executor.rpartition(":")[2]
+        if boot == self._boot.id:
+            return workflow_id in self._present
+        with self._database.transaction(write=False) as session:
+            return not leases.is_buried(session, boot)
 
     def abandon(self, boots: list[str]) -> None:
         """Cancel what a dead process left in DBOS's own tables; its steps go on from our rows under new attempts."""
@@ -161,13 +188,20 @@ class Engine:
 
     def _attempt(self, step_run_id: str, attempt: int) -> None:
         """The workflow: take the step, do it, record it; walk on as long as there is a next step for this site."""
-        taken = self._begin(step_run_id, attempt)
-        while taken is not None:
-            work, life = taken
-            try:
-                taken = self._finish_and_begin(work, self._performer.perform(work, life))
-            finally:
-                self._holding.discard((work.step_run_id, work.attempt))
+        workflow_id = str(DBOS.workflow_id)
+        self._present.add(workflow_id)
+        try:
+            taken = self._begin(step_run_id, attempt)
+            while taken is not None:
+                taken = self._walk_on(*taken)
+        finally:
+            self._present.discard(workflow_id)
+
+    def _walk_on(self, work: Work, life: int) -> Taken | None:
+        try:
+            return self._finish_and_begin(work, self._performer.perform(work, life))
+        finally:
+            self._holding.discard((work.step_run_id, work.attempt))
 
     def _begin(self, step_run_id: str, attempt: int) -> Taken | None:
         def within(session: Session) -> Work | None:

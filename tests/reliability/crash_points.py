@@ -82,6 +82,7 @@ def _like(kind: str, wanted: str) -> bool:
 WRITES: tuple[Write, ...] = (
     Write("dispatch", by="Engine.dispatch"),
     Write("abandoned attempts", by="Engine.abandon"),
+    Write("cannot begin", by="Worker._dispatch"),
     Write("lost hold", by="Worker._give_up_orphans"),
     Write("take-over", told=("step.worker-lost",)),
     Write("burial", by="Worker._take_over"),
@@ -146,9 +147,10 @@ def reach(point: str) -> None:
         return
     folder = Path(where)
     _append(folder / PASSED, point)
-    for name, how, nth in json.loads(os.environ[PLAN]):
-        if name == point and _is_turn(folder, point, nth):
-            _crash(point, How(how))
+    here = {nth: How(how) for name, how, nth in json.loads(os.environ[PLAN]) if name == point}
+    if here and (turn := _turn(folder, point)) in here:
+        _append(folder / CRASHED, point)
+        _crash(point, here[turn])
 
 
 def _crash(point: str, how: How) -> None:
@@ -162,14 +164,11 @@ def _crash(point: str, how: How) -> None:
             os.kill(worker, signal.SIGSTOP)
 
 
-def _is_turn(folder: Path, point: str, nth: int) -> bool:
-    """Counts how often the point was passed, over restarts too; true exactly once."""
+def _turn(folder: Path, point: str) -> int:
+    """The how manieth time this point is passed, over restarts too."""
     turns = folder / f"turns of {point}"
     _append(turns, "x")
-    if len(turns.read_text().splitlines()) != nth:
-        return False
-    _append(folder / CRASHED, point)
-    return True
+    return len(turns.read_text().splitlines())
 
 
 def _append(file: Path, line: str) -> None:

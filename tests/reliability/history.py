@@ -242,5 +242,5 @@ def _at_step(kind: str, step: str, begun: set[str]) -> Iterator[str]:
     elif kind in ("step.progress", "step.observed"):
         if step not in begun:
             yield f"events: {kind} of {step}, which nobody was at"
-    elif kind.startswith("step.") and kind not in ("step.ready", "step.undoing", "step.answered"):
+    elif kind.startswith("step.") and kind not in ("step.undoing", "step.answered"):
         begun.discard(step)

@@ -24,12 +24,12 @@ from tests.reliability.history import Event, Facts, Kind
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def until(true: Callable[[], Any], what: str, seconds: float = 20.0) -> float:
+def until(true: Callable[[], Any], what: str, seconds: float = 20.0, every: float = 0.01) -> float:
     """Wait for a fact, looking often; how long it took."""
     begun = time.monotonic()
     while not true():
         assert time.monotonic() - begun < seconds, f"not within {seconds:g} s: {what}"
-        time.sleep(0.01)
+        time.sleep(every)
     return time.monotonic() - begun
 
 
@@ -132,7 +132,8 @@ class Ground:
         self.world.command(name, run_id, *more)
 
     def state(self, run_id: str) -> str:
-        return self.world.held(run_id).run.state.value
+        with self.world.database.transaction(write=False) as session:
+            return session.get_one(Run, run_id).state.value
 
     def steps(self, run_id: str) -> dict[str, str]:
         return self.world.states(run_id)

@@ -29,15 +29,18 @@ class Tally:
     """How often a person was asked, because a step had lost its worker too often."""
     complaints: list[str] = field(default_factory=list)
     resumed: list[float] = field(default_factory=list)
-    """Seconds from the moment when the new worker was up to the first step that it began, per interrupted run."""
+    """Seconds from the start of the new worker's process to the first step that it began, per interrupted run."""
+    up: list[float] = field(default_factory=list)
+    """Seconds that a new worker needed to be up: Python, its libraries and the machine's other work."""
     states: dict[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         twice, lost, order = (sum(each.startswith(word) for each in self.complaints) for word in WORDS)
         slowest = f"{max(self.resumed):.1f} s" if self.resumed else "–"
+        up = f"{max(self.up):.1f} s" if self.up else "–"
         return (
             f"{self.runs} runs, {self.kills} kills, {self.interrupted} interrupted: {twice} effects twice, "
-            f"{lost} lost, {order} out of order; resumed within {slowest} of restart; {self.asked} times asked a person"
+            f"{lost} lost, {order} out of order; resumed within {slowest} of the start of the process (of which {up} until it was up); {self.asked} times asked a person"
         )
 
 
@@ -71,12 +74,14 @@ def batch(real: Ground, worker: WorkerProcess, dice: random.Random, tally: Tally
         worker.kill()
         tally.kills += 1
         last = last_event(real)
+        restarted = time.time()
         sign = worker.launch()
         if left and dice.random() < 0.3:
             time.sleep(dice.uniform(0, 1.5))  # the next kill may find it while it starts
             continue
         until(sign.exists, "the worker is up again", LONGEST)
-        measure(real, runs, last, sign.stat().st_mtime, tally)
+        tally.up.append(sign.stat().st_mtime - restarted)
+        measure(real, runs, last, restarted, tally)
     until(lambda: all_over(real, runs) or care(real, worker, runs, tally), "all runs are over", LONGEST)
     for run_id in runs:
         tally.runs += 1
@@ -127,7 +132,7 @@ def last_event(real: Ground) -> int:
         return session.exec(select(RunEvent.id).order_by(col(RunEvent.id).desc())).first() or 0
 
 
-def measure(real: Ground, runs: list[str], last: int, up: float, tally: Tally) -> None:
+def measure(real: Ground, runs: list[str], last: int, restarted: float, tally: Tally) -> None:
     """How long after the restart each run that had a step under way, or ready, began a step."""
     unfinished = [run_id for run_id in runs if real.world.held(run_id).run.state not in ENDS]
     begun_at: dict[str, float] = {}
@@ -139,7 +144,7 @@ def measure(real: Ground, runs: list[str], last: int, up: float, tally: Tally) -
 
     until(all_began, "the interrupted runs went on", 60)
     tally.interrupted += len(begun_at)
-    tally.resumed += [max(0.0, at - up) for at in begun_at.values()]
+    tally.resumed += [at - restarted for at in begun_at.values()]
 
 
 def began_after(real: Ground, runs: list[str], last: int) -> dict[str, float]:

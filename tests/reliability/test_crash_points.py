@@ -8,16 +8,20 @@ from pathlib import Path
 import pytest
 
 from tests.reliability import crash_matrix as matrix
+from tests.reliability import database
 from tests.reliability.crash_matrix import Ended, Scenario, tried
 from tests.reliability.crash_points import CALLS, EDGES, EFFECTS, LIBRARY, WRITES, Crash, How
 from tests.reliability.figures import times, told
 from tests.reliability.processes import CHECKOUT, Ground, ground
 
 LONG = bool(os.environ.get("WISSEL_LONG"))
+TAKEN_OVER_IN = 20.0
+"""Seconds: the lease, the time that the database waits for who is stopped in a transaction, and some for the rest."""
 PLACES: dict[str, tuple[tuple[Scenario, int], ...]] = {
+    "cannot begin": ((matrix.UNBEGUN, 1),),
     "lost hold": ((matrix.LOST_HOLD, 1),),
     "take-over": ((matrix.TAKEN_OVER, 1),),
-    "burial": ((matrix.TAKEN_OVER, 1),),
+    "burial": ((matrix.DIED_IDLE, 1), (matrix.NEVER_BEGUN, 1)),
     "guard acts": ((matrix.BREACHED, 1),),
     "guard's row": ((matrix.FORWARD, 1),),
     "end and proofs": ((matrix.FORWARD, 1),),
@@ -44,7 +48,6 @@ PLACES: dict[str, tuple[tuple[Scenario, int], ...]] = {
     "lease beat": ((matrix.FORWARD, 1), (matrix.FORWARD, 4)),
     "signing off": ((matrix.SIGNED_OFF, 1),),
     "judge": ((matrix.ASKED, 1),),
-    "tick": ((matrix.FORWARD, 1),),
     "dispatch": ((matrix.FORWARD, 1), (matrix.UNDO, 1)),
     "abandoned attempts": ((matrix.TAKEN_OVER, 1),),
     "start of the engine": ((matrix.FORWARD, 1), (matrix.TAKEN_OVER, 3)),
@@ -59,7 +62,10 @@ PLACES: dict[str, tuple[tuple[Scenario, int], ...]] = {
     "taking back": ((matrix.UNDO, 1), (matrix.UNDO, 2)),
 }
 """Where each point is tried: in which runs, and the how manieth time that it is passed there."""
-ELSEWHERE = {"look for room": "it is written on a full disk only: the suite of our own database fills one"}
+ELSEWHERE = {
+    "look for room": "it is written on a full disk only: the suite of our own database fills one",
+    "tick": "due moments are claimed in it: the suite of triggers kills its workers at the due second",
+}
 """Writes that no run here reaches, and why."""
 
 EVERY = [
@@ -105,6 +111,33 @@ def judged(ended: Ended, crash: Crash) -> None:
     assert ended.unnamed == (), "a write of the worker has no name; add it to WRITES"
 
 
+STOPPED = [
+    Crash("host called: before", How.STOP, 2),
+    Crash("walk-on: before", How.STOP),
+    Crash("intent: after", How.STOP),
+    Crash("host answered: after", How.STOP, 2),
+    Crash("effect: before", How.STOP, 2),
+    Crash("progress: before", How.STOP),
+    Crash("lease beat: before", How.STOP, 4),
+]
+
+
+@pytest.mark.parametrize("crash", STOPPED if LONG else STOPPED[:2], ids=str)
+def test_what_a_stopped_worker_held_is_done_once_also_when_it_wakes_up_after_another_took_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crash: Crash
+) -> None:
+    with database.url("postgresql", tmp_path) as url:
+        monkeypatch.setenv("WISSEL_TEST_POSTGRES", str(url))
+        real = ground(tmp_path, url)
+        try:
+            ended = tried(real, matrix.FORWARD, crash, stopped_for=TAKEN_OVER_IN, spare=True)
+            judged(ended, crash)
+            assert ended.state == "completed"
+        finally:
+            real.end()
+    told("stopped worker, taken over, woken up", f"{crash}: {ended.state}, 0 effects twice, 0 lost")
+
+
 def test_every_point_is_tried_somewhere() -> None:
     assert {*PLACES, *ELSEWHERE} == {*(each.name for each in WRITES), LIBRARY, *CALLS, *EFFECTS}
 
@@ -129,9 +162,10 @@ def test_every_event_that_the_engine_tells_belongs_to_a_named_write() -> None:
 
 
 PEOPLE = ("command.", "approval.", "lock.", "evidence.", "observation.", "obligation.", "step.answered", "run.planned")
-PEOPLE += ("run.restored",)
+PEOPLE += ("run.restored", "run.taken-over", "activation.", "debt.settled")
 """Written in the request of a person, which is one transaction that commits before it is answered."""
 BESIDE = ("claim.proven", "finding.opened", "home.moved", "guard.changed", "run.configuration-changed")
+BESIDE += ("loss.measured", "debt.incurred")
 """Written only in transactions that tell something else too, or have a name by their function."""
 
 
