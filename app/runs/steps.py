@@ -317,7 +317,7 @@ def _work(held: Held, row: StepRun, now: datetime, *, looked: bool = False) -> W
 def _soon(held: Held) -> tuple[str, ...]:
     """The drivers of the steps that may still come, in order; of other sites too, for one worker may serve several."""
     over = (StepState.SUCCEEDED, StepState.SKIPPED)
-    ahead = [each for each in held.steps.values() if each.state not in over and each.driver]
+    ahead = [each for each in held.steps.values() if each.state not in over and "runner" in each.driver]
     return tuple(dict.fromkeys(str(each.driver["runner"]) for each in ahead))
 
 
