@@ -6,7 +6,6 @@ The database is made once as a template and copied for each example; where there
 import atexit
 import shutil
 import tempfile
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -24,19 +23,21 @@ from app.playbooks.loader import load
 from app.playbooks.models import PlaybookVersion
 from app.playbooks.models import VersionState as TextState
 from app.playbooks.rules import ClaimKind, Mode
-from tests.reliability.model.model_runners import REGISTRY
+from tests.reliability.model.model_runners import REGISTRY, START
 
-START = datetime(2027, 1, 10, 10, tzinfo=UTC)
 PEOPLE = ("operator", "approver", "owner", "author", "second")
 ROLES = {
     "operator": {Role.OPERATOR, Role.APPROVER},
     "approver": {Role.APPROVER},
-    "second": {Role.APPROVER},
+    "second": {Role.APPROVER, Role.OPERATOR},
     "owner": {Role.APPROVER, Role.PLAN_OWNER},
     "author": {Role.PLAN_OWNER, Role.APPROVER},
 }
 OWN = Path(__file__).with_name("switch.yaml")
 SHIPPED = Path(__file__).resolve().parents[3] / "playbooks"
+
+
+_CLAIMS = {"over": ClaimKind.SWITCHOVER, "back": ClaimKind.WAY_BACK, "unplanned": ClaimKind.FAILOVER}
 
 
 def actor(name: str) -> Actor:
@@ -45,7 +46,7 @@ def actor(name: str) -> Actor:
 
 def playbook_files() -> dict[str, Path]:
     """The playbooks that the model runs, by name."""
-    return {"model-switch": OWN, "switch-sides": SHIPPED / "switch-sides.yaml"}
+    return {"model-switch": OWN, **{name: SHIPPED / f"{name}.yaml" for name in ("switch-sides", "fail-over")}}
 
 
 def scratch() -> Path:
@@ -125,7 +126,9 @@ def _fill(session: Session) -> None:
     when = {"created_at": START, "updated_at": START}
     for number, name in enumerate(PEOPLE, 1):
         email = f"{name}@example.nl"
-        session.add(Person(id=name, ref=f"PER-{number:03}", name=name, email=email, created_at=START))
+        session.add(
+            Person(id=name, ref=f"PER-{number:03}", name=name, email=email, roles=sorted(ROLES[name]), created_at=START)
+        )
     session.add(Service(id="service", ref="SVC-001", name="Vergunningen", process_owner="owner", **when))
     session.flush()
     for number, side in enumerate(("primary", "fallback"), 1):
@@ -161,7 +164,7 @@ def _fill(session: Session) -> None:
     )
     session.add(version)
     session.flush()
-    for place, (key, kind) in enumerate({"over": ClaimKind.SWITCHOVER, "back": ClaimKind.WAY_BACK}.items()):
+    for place, (key, kind) in enumerate(_CLAIMS.items()):
         claim = {"position": place, "key": key, "kind": kind, "min_level": 4, "valid_days": 365, "rto_s": 600}
         session.add(PlanClaim(plan_version_id="version", **claim))
     for name, file in playbook_files().items():

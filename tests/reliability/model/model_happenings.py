@@ -11,7 +11,7 @@ from app.runs.rules import Command, Legal, StepState
 from app.runs.view import read
 from tests.reliability.model.model_ground import PEOPLE
 from tests.reliability.model.model_invariants import Broken
-from tests.reliability.model.model_scene import Scene
+from tests.reliability.model.model_scene import UNPLANNED, Scene
 from tests.reliability.model.model_workers import LEASE, AtWork, Worker
 from tests.reliability.model.model_world import SIDES
 
@@ -312,8 +312,18 @@ CHAOS: tuple[Happening, ...] = (
 )
 
 
+def lose_home(scene: Scene, number: int) -> None:
+    """The disaster: the side that serves is dead, or only cut off, and nobody outside can tell which."""
+    scene.pass_time(1.0)
+    if number % 2:
+        scene.world.nodes["primary"].up = False
+    scene.world.cut.add("primary")
+
+
 def begin(scene: Scene, people: tuple[str, ...] = ("approver", "owner"), *, edited: bool = False) -> str:
     """A run that people approve one after the other, so that it begins; `edited`: something changes in between."""
+    if scene.playbook == UNPLANNED:
+        lose_home(scene, len(people) + edited)
     run_id = scene.plan()
     assert run_id is not None
     for number, person in enumerate(people):
@@ -328,13 +338,17 @@ _WAYS_OUT = (Command.RESUME, Command.RETRY, Command.IGNORE, Command.UNDO, Comman
 
 def settle(scene: Scene, check: Callable[[], None]) -> None:
     """All is well again and people are sensible: every run must come to an end by what is shown as possible."""
-    scene.world.cut.clear()
+    unplanned = scene.playbook == UNPLANNED
+    if not unplanned:
+        scene.world.cut.clear()
     scene.world.lazy = False
     for worker in scene.workers:
         worker.skew = 0.0
     wake(scene, 0, 0)
     restart_all(scene, 0, 0)
-    start_database(scene, 0, 0)
+    for node in scene.world.nodes.values():
+        if not node.up and not (unplanned and node.side == "primary"):
+            node.start()
     for patience in range(60):
         for _ in range(100):
             if not scene.work():

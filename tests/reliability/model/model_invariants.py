@@ -196,6 +196,10 @@ def stays_what_was_approved(seen: Seen) -> None:
         before = seen.scene.book.planned.get(run.id)
         if before is not None and before != (run.mode.value, run.digest, _hash(run.playbook)):
             raise Broken(11, f"{run.ref} is not any more what was started")
+        chosen = held.steps.get("accept")
+        promoted = [each for each in seen.scene.world.lost if each[0] == run.id]
+        if chosen is not None and promoted and len(set((chosen.by or "").split(", "))) < 2:
+            raise Broken(11, f"{run.ref} forced a fail-over that no two people accepted")
         if run.real and run.id not in seen.scene.book.real:
             raise Broken(11, f"{run.ref} became real by itself")
 
@@ -208,7 +212,8 @@ def unknown_is_unsafe(seen: Seen) -> None:
                 known = seen.scene.book.known.get((held.run.id, row.step_id))
                 if known != "done":
                     raise Broken(12, f"{row.step_id} is '{row.state}' and what is known of it is {known}")
-        if held.run.verdict is RunVerdict.PASSED and any(row.state not in DONE for row in held.steps.values()):
+        wanting = [row for row in held.steps.values() if row.state not in DONE and not row.driver.get("lost")]
+        if held.run.verdict is RunVerdict.PASSED and wanting:  # what a lost side needs is owed, and shown as that
             raise Broken(12, f"{held.run.ref} passed with a step that is not done")
 
 

@@ -5,14 +5,20 @@ stopped. What the real driver looks at before it acts, the simulated one looks a
 """
 
 from collections.abc import Callable, Generator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from runners.check.http import CheckHttp
 from runners.contract import Effect, Measurement, Outcome, Repeat, Runner, Seen, Text, Verdict
+from runners.postgres.cut_off import CutOff
+from runners.postgres.cut_off_check import CheckCutOff
 from runners.postgres.fence import CheckFenced, Fence
 from runners.postgres.follow import Follow
 from runners.postgres.lag import CaughtUp, ReplicationLag
+from runners.postgres.listing import CheckListed, ListDivergence
+from runners.postgres.loss import AcceptedLoss, MeasureLoss
 from runners.postgres.promote import Promote
+from runners.postgres.rejoin import Rejoin
 from runners.postgres.unfence import Unfence
 from runners.postgres.writable import CheckWritable
 from runners.switch.command import Command
@@ -21,6 +27,7 @@ from runners.switch.http import Http
 from tests.reliability.model.model_world import HUB, Caller, World, other
 
 Body = Generator[None, None, Outcome]
+START = datetime(2027, 1, 10, 10, tzinfo=UTC)
 WORDS = Text(nl="Zo is het.", en="So it is.")
 LOOKS = 3
 """So many instants a driver waits for what it wants to see."""
@@ -33,6 +40,13 @@ class CommandOnce(Command):
 
 
 REAL: tuple[type[Runner], ...] = (
+    AcceptedLoss,
+    CheckCutOff,
+    CheckListed,
+    CutOff,
+    ListDivergence,
+    MeasureLoss,
+    Rejoin,
     CheckFenced,
     CheckHttp,
     CheckWritable,
@@ -73,6 +87,8 @@ def lsn(number: int) -> str:
 def fence(world: World, call: Caller) -> Body:
     node = world.nodes[call.node]
     yield
+    if not world.admits(node.heard, call):
+        return failed()
     if not node.up:
         return failed(primary_reachable=False)
     if node.recovery:
@@ -89,6 +105,8 @@ def fence(world: World, call: Caller) -> Body:
 
 def unfence(world: World, call: Caller) -> Body:
     yield
+    if not world.admits(world.nodes[call.node].heard, call):
+        return failed()
     across = world.nodes[other(call.node)]
     if not world.reach(call.node, across.side) or not across.up:
         return unknown()
@@ -104,10 +122,13 @@ def unfence(world: World, call: Caller) -> Body:
 def promote(world: World, call: Caller) -> Body:
     node = world.nodes[call.node]
     yield
-    if not node.up or not node.recovery:
+    if not world.admits(node.heard, call) or not node.up or not node.recovery:
         return failed()
     if world.streaming(node):
         return failed()
+    yield
+    if not node.up:
+        return unknown()
     world.promote(call.node, call)
     yield
     return passed(promoted_ms=1.0)
@@ -117,6 +138,8 @@ def follow(world: World, call: Caller) -> Body:
     node, upstream = world.nodes[call.node], str(call.params["upstream"])
     above = world.nodes[upstream]
     yield
+    if not world.admits(node.heard, call):
+        return failed()
     if not world.reach(call.node, upstream) or not above.writable:
         return failed()
     if node.writable:
@@ -133,6 +156,8 @@ def follow(world: World, call: Caller) -> Body:
 
 def redirect(world: World, call: Caller) -> Body:
     yield
+    if not world.admits(world.at_proxy, call):
+        return failed()
     world.redirect(str(call.params["to"]), call)
     yield
     return passed()
@@ -211,6 +236,48 @@ def check_http(world: World, call: Caller) -> Body:
     return failed()
 
 
+def cut_off(world: World, call: Caller) -> Body:
+    stays = world.nodes[other(call.node)]
+    yield
+    if not world.admits(stays.heard, call) or not stays.up:
+        return failed()
+    if call.kind == "undo":
+        if not stays.recovery:
+            return failed()
+        world.open_again(call.node, call)
+        return passed()
+    world.cut_off(call.node, call)
+    yield
+    return passed(cut_at=START.isoformat())
+
+
+def check_cut_off(world: World, call: Caller) -> Body:
+    """Looks several times: an address that answers once is not cut off."""
+    for _ in range(LOOKS):
+        yield
+        reached = world.nodes[call.node].up and world.reach(other(call.node), call.node)
+        if call.node not in world.shut or reached:
+            return failed()
+    return passed()
+
+
+def measure_loss(world: World, call: Caller) -> Body:
+    yield
+    node = world.nodes[call.node]
+    if not node.up or not node.recovery or world.streaming(node) or node.received:
+        return failed()
+    return passed(replay_lsn=lsn(len(node.rows)), loss_ms=1000.0)
+
+
+def accepted_loss(world: World, call: Caller) -> Body:
+    yield
+    node, wanted = world.nodes[call.node], int(str(call.params["lsn"]).partition("/")[2], 16)
+    if not node.up or not node.recovery or world.streaming(node) or len(node.rows) < wanted:
+        return failed()
+    world.accepted[call.run_id] = wanted
+    return passed()
+
+
 BODIES: dict[str, Callable[[World, Caller], Body]] = {
     "postgres.fence": fence,
     "postgres.unfence": unfence,
@@ -224,6 +291,10 @@ BODIES: dict[str, Callable[[World, Caller], Body]] = {
     "postgres.replication-lag": replication_lag,
     "postgres.check-writable": check_writable,
     "check.http": check_http,
+    "postgres.cut-off": cut_off,
+    "postgres.check-cut-off": check_cut_off,
+    "postgres.measure-loss": measure_loss,
+    "postgres.accepted-loss": accepted_loss,
 }
 
 
@@ -242,6 +313,8 @@ def observe(name: str, world: World, params: dict[str, Any]) -> Seen:
                 return Seen.UNKNOWN
             follows = world.streaming(world.nodes[side]) and world.nodes[side].upstream == upstream
             return Seen.DONE if follows else Seen.NOT_DONE
+        case "postgres.cut-off":
+            return Seen.DONE if side in world.shut else Seen.NOT_DONE
         case "switch.haproxy":
             return Seen.DONE if world.proxy == side else Seen.NOT_DONE
         case "switch.http":

@@ -19,9 +19,10 @@ from app.core.errors import Problem
 from app.core.evidence import EvidenceStore
 from app.drills.models import Drill
 from app.playbooks.rules import Mode, StepKind
-from app.runs import answers, approval, commands, drivers, guards, planning, service, steps
+from app.runs import activations, answers, approval, commands, drivers, guards, planning, service, steps
+from app.runs.activation_shapes import ActivationIn
 from app.runs.models import EvidenceFile, Run, StepRun
-from app.runs.record import Approval, ApprovalVerdict
+from app.runs.record import Answer, Approval, ApprovalVerdict
 from app.runs.rules import Call, Command, Legal, StepState
 from app.runs.view import Held, hold, read
 from app.runs.work import ReadyStep, StoredFile, Work
@@ -32,6 +33,13 @@ from tests.reliability.model.model_workers import LEASE, AtWork, Worker
 from tests.reliability.model.model_world import HUB, SIDES, Caller, World, other
 
 FRESH, SIGNED = 60.0, 900.0
+UNPLANNED = "fail-over"
+_PROVES = {
+    "postgres.check-fenced": "fenced",
+    "postgres.check-cut-off": "fenced",
+    "postgres.caught-up": "caught-up",
+    "postgres.accepted-loss": "caught-up",
+}
 
 
 @dataclass(frozen=True)
@@ -178,7 +186,7 @@ class Scene:
 
     def _note_proof(self, each: AtWork, verdict: Verdict) -> None:
         """By the time that really passed, whatever any clock says."""
-        fact = {"postgres.check-fenced": "fenced", "postgres.caught-up": "caught-up"}.get(each.work.runner)
+        fact = _PROVES.get(each.work.runner)
         side = str(each.work.params.get("node"))
         if each.work.runner in ("postgres.fence", "postgres.unfence"):
             for key in [key for key in self.book.proven if key[0] == "caught-up"]:
@@ -238,6 +246,8 @@ class Scene:
 
     def plan(self, playbook: str | None = None, mode: Mode = Mode.LIVE) -> str | None:
         """The operator plans a run away from the side that is home now; its id, or None where that is refused."""
+        if (playbook or self.playbook) == UNPLANNED and mode is Mode.LIVE:
+            return self.activate()
         with self.transaction(write=False) as session:
             home = session.get_one(EnvironmentPair, "pair").home_side.value
         drill_id = self.ground.drill(playbook or self.playbook, mode, home)
@@ -249,6 +259,26 @@ class Scene:
             return None
         self.runs.append(run.id)
         return run.id
+
+    def activate(self) -> str | None:
+        """The side that is home is lost, and the operator says so: the unplanned fail-over, approved by others."""
+        with self.transaction(write=False) as session:
+            home = session.get_one(EnvironmentPair, "pair").home_side.value
+        told = {
+            "plan": "PLN-001",
+            "playbook": UNPLANNED,
+            "lost": {"sides": [home]},
+            "alarmAt": self.wall,
+            "reason": "x",
+        }
+        try:
+            with self.transaction() as session:
+                data = ActivationIn.model_validate(told)
+                run_id = activations.start(session, data, actor=actor("operator"), now=self.wall).run.id
+        except Problem:
+            return None
+        self.runs.append(run_id)
+        return run_id
 
     def approve(self, run_id: str, person: str, *, yes: bool = True) -> bool:
         """Whether it was accepted."""
@@ -362,7 +392,9 @@ class Scene:
         decides = step.kind is StepKind.DECIDE and row.call is Call.RUN
         options = list(step.options) if decides else ["done", "failed"]
         option = options[pick % len(options)]
-        who = "owner" if step.role == answers.PROCESS_OWNER else "operator"
+        votes = select(Answer).where(Answer.step_run_id == row.id, Answer.attempt == row.attempt)
+        second = session.exec(votes).first() is not None
+        who = "owner" if step.role == answers.PROCESS_OWNER else ("operator", "second")[second]
         files: list[str] = []
         if option == "done":
             source = self.ground.folder / "photo.txt"

@@ -16,6 +16,21 @@ def other(side: str) -> str:
 
 
 @dataclass
+class Heard:
+    """What a target heard of who orders it: the highest token, and the newest owner by the scene's own count."""
+
+    token: int = 0
+    epoch: int = 0
+
+    def admits(self, call: "Caller") -> bool:
+        """Whether this is no older owner than was heard before; then it is the newest."""
+        if call.token < self.token:
+            return False
+        self.token, self.epoch = max(self.token, call.token), max(self.epoch, call.epoch)
+        return True
+
+
+@dataclass
 class Node:
     """One database: what it holds, and what it would be after a restart."""
 
@@ -28,6 +43,7 @@ class Node:
     received: list[int] = field(default_factory=list)
     """Streamed in and not replayed yet."""
     upstream: str | None = None
+    heard: "Heard" = field(default_factory=lambda: Heard())
 
     @property
     def writable(self) -> bool:
@@ -70,12 +86,17 @@ class World:
         """What the other target was asked to do, and whether that stands."""
         self.answered: set[str] = set()
         """Keys that it knows."""
-        self.token = self.epoch = 0
-        """The highest token that it heard, and the newest owner by the scene's own count."""
+        self.at_target, self.at_proxy = Heard(), Heard()
+        self.shut: set[str] = set()
+        """Sides to which all ways of ours were shut: who takes writes there is out of everybody's reach."""
+        self.alone = 0
+        """Instants in which such a side took writes of its own beside the other one."""
         self.jobs_stopped = False
         self.ledger: list[Done] = []
         self.lost: list[tuple[str, int]] = []
         """Per promotion: the run, and how many acknowledged rows the promoted side did not have."""
+        self.accepted: dict[str, int] = {}
+        """Runs in which people accepted a loss: how many rows the side that stays had when that was measured."""
         self.refused_tokens = 0
         self.instants = self.two_writable = 0
         self.writes = 0
@@ -90,7 +111,8 @@ class World:
         self.instants += 1
         takers = [node for node in self.nodes.values() if node.writable]
         if len(takers) > 1:
-            self.two_writable += 1
+            behind = any(node.side in self.shut for node in takers)
+            self.alone, self.two_writable = self.alone + behind, self.two_writable + (not behind)
         for node in takers:
             self.write(node)
         for node in self.nodes.values():
@@ -129,61 +151,73 @@ class World:
 
     # -- what drivers do; each a single instant
 
-    def note(self, call: "Caller", what: str, *newest: int) -> None:
-        token, epoch = newest or (0, 0)
+    def note(self, call: "Caller", what: str, heard: Heard | None = None) -> None:
         by = (call.run_id, call.step_id, call.kind, call.key, call.token, call.generation, call.epoch)
-        self.ledger.append(Done(what, *by, token, epoch))
+        newest = heard or Heard()
+        self.ledger.append(Done(what, *by, newest.token, newest.epoch))
+
+    def admits(self, heard: Heard, call: "Caller") -> bool:
+        """What a real driver does first: an old token is refused, and nothing is done."""
+        admitted = heard.admits(call)
+        self.refused_tokens += not admitted
+        return admitted
 
     def stop(self, side: str, call: "Caller") -> None:
         """An orderly stop: what streams gets everything first."""
         node, standby = self.nodes[side], self.nodes[other(side)]
         self._stream(standby)
         node.up, node.signal = False, True
-        self.note(call, f"fence:{side}")
+        self.note(call, f"fence:{side}", self.nodes[side].heard)
 
     def unfence(self, side: str, call: "Caller") -> None:
         node = self.nodes[side]
         node.signal, node.upstream = False, None
         node.start()
-        self.note(call, f"unfence:{side}")
+        self.note(call, f"unfence:{side}", self.nodes[side].heard)
 
     def promote(self, side: str, call: "Caller") -> None:
         """All that was received is replayed, then it takes writes; what it lacks of the other side's rows is lost."""
         node = self.nodes[side]
         self.replay(node)
         missing = self.acknowledged - set(node.rows)
-        self.lost.append((call.run_id, len(missing)))
+        accepted = self.accepted.get(call.run_id)
+        self.lost.append((call.run_id, len(missing) if accepted is None else max(0, accepted - len(node.rows))))
         self.acknowledged -= missing
         node.recovery = node.signal = False
         node.upstream = None
-        self.note(call, f"promote:{side}")
+        self.note(call, f"promote:{side}", self.nodes[side].heard)
 
     def follow(self, side: str, upstream: str, call: "Caller") -> None:
         node = self.nodes[side]
         node.signal, node.upstream = True, upstream
         node.start()
-        self.note(call, f"follow:{side}")
+        self.note(call, f"follow:{side}", self.nodes[side].heard)
 
     def redirect(self, side: str, call: "Caller") -> None:
         self.proxy = side
-        self.note(call, f"redirect:{side}")
+        self.note(call, f"redirect:{side}", self.at_proxy)
 
     def ask(self, what: str, on: bool, call: "Caller", key: str) -> bool:
         """A target that keeps to keys and tokens: an old token is refused, a known key does nothing again."""
-        if call.token < self.token:
-            self.refused_tokens += 1
+        before = Heard(self.at_target.token, self.at_target.epoch)
+        if not self.admits(self.at_target, call):
             return False
         if key not in self.answered:
             self.answered.add(key)
             self.asked[what] = on
-            self.note(call, f"{what}:{on}", self.token, self.epoch)
-        self.hears(call)
+            self.note(call, f"{what}:{on}", before)
         return True
 
-    def hears(self, call: "Caller") -> None:
-        """Whoever asks tells its token, also who only looks."""
-        self.token = max(self.token, call.token)
-        self.epoch = max(self.epoch, call.epoch)
+    def cut_off(self, side: str, call: "Caller") -> None:
+        """From the side that stays: no users, no replication, either way."""
+        self.shut.add(side)
+        self.nodes[other(side)].upstream = None
+        self.note(call, f"cut:{side}", self.nodes[other(side)].heard)
+
+    def open_again(self, side: str, call: "Caller") -> None:
+        self.shut.discard(side)
+        self.nodes[other(side)].upstream = side
+        self.note(call, f"open:{side}", self.nodes[other(side)].heard)
 
     def command(self, stop: bool, call: "Caller") -> None:
         """A command that is run: nobody can see afterwards whether it was."""
