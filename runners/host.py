@@ -230,7 +230,8 @@ def _checked(given: Any, kind: type[BaseModel], name: str) -> dict[str, Any]:
         text = given.model_dump_json()
         kind.model_validate_json(text)
     except Exception as error:  # it may be a shape of the runner's own, with methods that raise anything
-        raise CallFailed(ErrorKind.NONSENSE, f"{name} answered an impossible {kind.__name__}: {error}") from error
+        told = _problems(error) if isinstance(error, ValidationError) else f"{type(error).__name__}: {error}"
+        raise CallFailed(ErrorKind.NONSENSE, f"{name} answered an impossible {kind.__name__}: {told[:500]}") from error
     if len(text) > LONGEST_LINE // 4:
         raise CallFailed(ErrorKind.NONSENSE, f"{name} answered {len(text)} characters, which is too much")
     answer: dict[str, Any] = json.loads(text)

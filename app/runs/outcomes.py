@@ -18,13 +18,24 @@ def adopt(row: StepRun, observation: Observation, now: datetime) -> None:
         return
     states = {Seen.DONE: StepState.SUCCEEDED, Seen.NOT_DONE: StepState.FAILED, Seen.UNKNOWN: StepState.UNKNOWN}
     row.state, row.verdict = states[observation.seen], verdicts[observation.seen]
+    if observation.seen is Seen.NOT_DONE and row.effect is Effect.ISOLATED:
+        # What only looks, in a place of its own, proves by its outcome alone: without one nobody looked.
+        row.state, row.verdict = StepState.UNKNOWN, Verdict.UNKNOWN
     row.absent = observation.seen is Seen.NOT_DONE
     row.crashed = observation.seen is Seen.UNKNOWN
     row.outcome = {
         "verdict": row.verdict.value,
-        "reason": observation.reason.model_dump(),
+        "reason": _after(row, observation),
         "measurements": [each.model_dump() for each in observation.measurements],
     }
+
+
+def _after(row: StepRun, observation: Observation) -> dict[str, str]:
+    """What was seen, after why it had to be looked for: without that nobody knows what went wrong."""
+    seen, why = observation.reason.model_dump(), row.outcome.get("reason")
+    if why is None or observation.seen is Seen.DONE:
+        return seen
+    return {language: f"{why[language]} {seen[language]}" for language in seen}
 
 
 def settle(row: StepRun, outcome: Outcome, now: datetime) -> None:

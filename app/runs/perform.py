@@ -220,4 +220,4 @@ def _unknown(nl: str, en: str) -> Performed:
 
 def _failed_call(reply: HostReply) -> Performed:
     message = reply.error.message if reply.error else "no answer of the kind that was asked for"
-    return _unknown(f"De uitvoerder gaf geen uitkomst: {message}", f"The runner gave no outcome: {message}")
+    return _unknown(f"De uitvoerder gaf geen uitkomst: {message}.", f"The runner gave no outcome: {message}.")

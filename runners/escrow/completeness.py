@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.contract import Context, Deposit, Effect, Evidence, Measurement, Outcome, Preview, Text, passed
-from runners.escrow.deposit import DepositWrong, age_days, digest, document, manifest, recipe
+from runners.escrow.deposit import DepositWrong, age_days, document, manifest, recipe
 from runners.escrow.opened import DepositParams, with_files
 from runners.escrow.sbom import Component, components, differences, packages
 from runners.escrow.versions import behind
@@ -57,20 +57,20 @@ def _look(deposit: Deposit, root: Path, context: Context) -> Outcome:
     recipe(root)
     named, product = components(document(root, "sbom.json"))
     held = packages(root)
-    _write_report(context.evidence, named, sorted(path.name for path in held.values()))
+    _write_report(context.evidence, named, sorted(path.name for paths in held.values() for path in paths))
     if product is not None and product != (listed.name, listed.version):
         raise DepositWrong(
             f"De SBOM is van {product[0]} {product[1]}, het depot van {listed.name} {listed.version}.",
             f"The SBOM is of {product[0]} {product[1]}, the deposit of {listed.name} {listed.version}.",
         )
-    differences(named, held, root / "source", digest)
+    differences(named, held, root / "source")
     verdict = behind(listed.version, deposit.version)
     if verdict is not None:
         return verdict
     return passed(
         f"Het depot van versie {listed.version} is compleet: bron, licentie, bouwrecept en alle pakketten van de SBOM.",
         f"The deposit of version {listed.version} is complete: source, licence, recipe and all packages of the SBOM.",
-        Measurement(name="packages", value=len(held)),
+        Measurement(name="packages", value=sum(len(paths) for paths in held.values())),
         Measurement(name="deposit_age", value=age_days(listed.made_at, datetime.now(UTC)), unit="days"),
         Measurement(name="deposit_version", value=listed.version),
         evidence=(Evidence(path="packages.json", media_type="application/json", title="Packages"),),

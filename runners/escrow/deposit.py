@@ -162,10 +162,10 @@ def against_manifest(root: Path, listed: Manifest) -> None:
             )
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of a file, hex."""
+def digest(path: Path, algorithm: str = "sha256") -> str:
+    """Digest of a file, hex."""
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
 
 def age_days(made_at: datetime, now: datetime) -> int:
@@ -176,7 +176,7 @@ def age_days(made_at: datetime, now: datetime) -> int:
 def _shape(root: Path, name: str, shape: type[Shape]) -> Shape:
     content = document(root, name)
     try:
-        json.loads(content, object_pairs_hook=_no_twins)
+        json.loads(content, object_pairs_hook=no_twins)
         return shape.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
@@ -191,7 +191,8 @@ def _shape(root: Path, name: str, shape: type[Shape]) -> Shape:
         ) from error
 
 
-def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For `json.loads`: an object, refused with ValueError where a key stands in it twice."""
     keys = [key for key, _ in pairs]
     if len(keys) != len(set(keys)):
         raise ValueError("a key stands twice in one object")

@@ -22,6 +22,9 @@ from typing import Any
 PR_SET_NO_NEW_PRIVS = 38
 PR_SET_DUMPABLE = 4
 LARGEST_ANSWER = 1024 * 1024
+MOST_ARTEFACTS = 1000
+STAYS = 1.0
+"""Seconds after which what answered right is asked again: one that stops after its first answer serves nobody."""
 
 
 def main() -> None:
@@ -42,6 +45,8 @@ def main() -> None:
     except OSError as error:
         # Most often: the size-limited folder is full.
         tell(event="trouble", message=f"{error.strerror or error}: {error.filename or ''}")
+    except RecursionError:
+        tell(event="trouble", message="there are folders too deep to look through")
 
 
 def say(line: str) -> None:
@@ -126,12 +131,14 @@ def end_all_others() -> None:
 
 def hash_artefacts(plan: dict[str, Any], work: Path, tell: Any) -> bool:
     """Report size and SHA-256 of each promised artefact; false when one is missing."""
-    complete = True
+    complete, room = True, MOST_ARTEFACTS
     for name in plan["artefacts"]:
         files = artefact_files(work, name)
         if not files:
             tell(event="missing", path=name)
             complete = False
+        files = files[: max(1, room)]
+        room -= len(files)
         for path in files:
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -145,7 +152,7 @@ def artefact_files(work: Path, name: str) -> list[Path]:
     if not path.resolve().is_relative_to(work.resolve()):
         return []
     found = sorted(path.rglob("*")) if path.is_dir() else [path]
-    return [each for each in found if each.is_file() and not each.is_symlink()][:1000]
+    return [each for each in found if each.is_file() and not each.is_symlink()][:MOST_ARTEFACTS]
 
 
 def smoke(plan: dict[str, Any], work: Path, tell: Any) -> None:
@@ -164,20 +171,31 @@ def smoke(plan: dict[str, Any], work: Path, tell: Any) -> None:
         if last.get("right") or ended is not None:
             break
         time.sleep(0.05)
-    tell(event="answer", ms=round((time.monotonic() - began) * 1000), exit_code=started.poll(), **last)
+    took = round((time.monotonic() - began) * 1000)
+    if last.get("right"):
+        time.sleep(STAYS)
+        again = ask(plan["ask"], plan["within_seconds"])
+        if not again.get("right") or started.poll() is not None:
+            last = {**again, "right": False, "problem": again.get("problem", "ended"), "first_right": True}
+    tell(event="answer", ms=took, exit_code=started.poll(), **last)
     end_all_others()
 
 
 def ask(question: dict[str, Any], patience: float) -> dict[str, Any]:
     """One request on the room's own loopback."""
-    connection = http.client.HTTPConnection("127.0.0.1", question["port"], timeout=max(0.05, min(patience, 5)))
+    patience = max(0.05, min(patience, 5))
+    connection = http.client.HTTPConnection("127.0.0.1", question["port"], timeout=patience)
+    # The time-out of a socket begins anew with each byte; an answer that drips must not hold us for ever.
+    signal.signal(signal.SIGALRM, too_late)
+    signal.setitimer(signal.ITIMER_REAL, patience)
     try:
         connection.request("GET", question["path"], headers={"Accept": "application/json, */*", "Connection": "close"})
         answer = connection.getresponse()
         body = answer.read(LARGEST_ANSWER)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         return {"problem": f"{type(error).__name__}: {error}"[:300]}
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         connection.close()
     text = body.decode(errors="replace")
     if answer.status != question["expect_status"]:
@@ -185,6 +203,11 @@ def ask(question: dict[str, Any], patience: float) -> dict[str, Any]:
     if question["expect_json"] is not None and not agrees(question["expect_json"], read(text)):
         return {"status": answer.status, "body": text[:2000], "problem": "json"}
     return {"status": answer.status, "body": text[:2000], "right": True}
+
+
+def too_late(_number: int, _frame: Any) -> None:
+    """The alarm of one request."""
+    raise TimeoutError("the answer took too long")
 
 
 def read(text: str) -> Any:

@@ -49,7 +49,11 @@ def _in_room(params: RoomParams, context: Context, root: Path, judge: Judge, *, 
         )
     evidence = _evidence(context.evidence, finding)
     outcome = _trouble(how, finding, limits) or judge(how, finding)
-    measurements = (*outcome.measurements, Measurement(name="room_ms", value=round(finding.seconds * 1000), unit="ms"))
+    measurements = (
+        *outcome.measurements,
+        Measurement(name="room_ms", value=round(finding.seconds * 1000), unit="ms"),
+        Measurement(name="room_memory", value=finding.memory, unit="bytes"),
+    )
     return outcome.model_copy(update={"evidence": evidence, "measurements": measurements, "needed_supplier": False})
 
 
@@ -59,6 +63,7 @@ def _limits(params: RoomParams, context: Context) -> RoomLimits:
         size=params.max_size_mb * MIB,
         memory=params.max_memory_mb * MIB,
         processes=params.max_processes,
+        together=params.max_together_mb * MIB,
     )
 
 
@@ -83,6 +88,12 @@ def _evidence(folder: Path, finding: Finding) -> tuple[Evidence, ...]:
 
 def _trouble(how: Recipe, finding: Finding, limits: RoomLimits) -> Outcome | None:
     """What went wrong before there was something built; None when nothing did."""
+    if finding.too_much_memory:
+        most = limits.together // MIB
+        return failed(
+            f"De programma's van het depot namen samen meer dan {most} MiB geheugen en zijn beëindigd.",
+            f"The programs of the deposit together took more than {most} MiB of memory and were ended.",
+        )
     ended = finding.last("ended")
     if ended is not None and ended["code"] != 0:
         command, last = " ".join(how.build[ended["number"]])[:200], _last_line(finding)

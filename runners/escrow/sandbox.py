@@ -6,8 +6,9 @@ and file size, a deadline, and an ordinary user: where this process is root, the
 `nobody` before the first foreign program (RLIMIT_NPROC does not bind root). Secrets, home folders, /etc, /var and /run
 are not in it.
 
-What it does not stop: a hole in the kernel. There is no system-call filter and no cgroup: memory is limited for each
-process, not for all together.
+What it does not stop: a hole in the kernel. There is no system-call filter and no cgroup: the memory of all processes
+together is looked at ten times a second, and the room is ended when it is too much; files in its folders are memory
+too, up to their own limit.
 """
 
 import json
@@ -25,13 +26,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from runners.processes import kill_tree
+from runners.processes import descendants, kill_tree
 
 INSIDE = Path(__file__).with_name("inside.py")
 BUILD, DEPOSIT, ROOM = "/build", "/deposit", "/room"
 LARGEST_OUTPUT = 5 * 1024 * 1024
 """Bytes of output that are kept; the rest is read and thrown away."""
 LARGEST_REPORT = 4 * 1024 * 1024
+SURELY_LITTLE = 512 * 1024 * 1024
+"""Bytes; below it is not looked at what processes share with each other."""
+LOOK_EVERY = 0.1
+"""Seconds between two looks at the memory of the room."""
 
 
 class NoSandbox(Exception):
@@ -47,6 +52,8 @@ class RoomLimits:
     memory: int
     processes: int
     open_files: int = 1024
+    together: int = 4 * 1024**3
+    """Memory of all processes of the room at once."""
 
 
 @dataclass
@@ -58,6 +65,9 @@ class Finding:
     cut_off: int = 0
     """Bytes of output that were thrown away."""
     timed_out: bool = False
+    too_much_memory: bool = False
+    memory: int = 0
+    """Most bytes that all its processes were seen to hold at once."""
     seconds: float = 0.0
 
     def all(self, event: str) -> list[dict[str, Any]]:
@@ -103,7 +113,7 @@ def run(
     )
     os.close(report_end)
     try:
-        finding = _watch(process, report, limits.seconds, log)
+        finding = _watch(process, report, limits, log)
     finally:
         kill_tree(process.pid)
         process.wait()
@@ -238,9 +248,28 @@ def _interpreter() -> str:
     raise NoSandbox(f"there is no Python interpreter in {base}")
 
 
-def _watch(process: subprocess.Popen[bytes], report: int, seconds: float, log: Callable[[str], None]) -> Finding:
-    """Read output and report until both end or the time is up."""
-    finding, began, reported = Finding(), time.monotonic(), b""
+def memory_of(root: int) -> int:
+    """Bytes that a process and everything below it hold, what they share counted once where that can be told."""
+    pids = [root, *descendants(root)]
+    rough = sum(_anonymous(f"/proc/{pid}/status", "RssAnon:") for pid in pids)
+    if rough < SURELY_LITTLE:
+        return rough
+    exact = [_anonymous(f"/proc/{pid}/smaps_rollup", "Pss_Anon:") for pid in pids]
+    return sum(exact) or rough
+
+
+def _anonymous(file: str, name: str) -> int:
+    try:
+        with open(file, encoding="ascii", errors="replace") as lines:
+            return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), 0)
+    except (OSError, ValueError):  # it ended meanwhile
+        return 0
+
+
+def _watch(process: subprocess.Popen[bytes], report: int, limits: RoomLimits, log: Callable[[str], None]) -> Finding:
+    """Read output and report until both end, the time is up, or the room takes too much memory."""
+    finding, began, reported, looked = Finding(), time.monotonic(), b"", 0.0
+    seconds, together = limits.seconds, limits.together
     output = bytearray()
     with selectors.DefaultSelector() as selector:
         if process.stdout is None:
@@ -253,7 +282,13 @@ def _watch(process: subprocess.Popen[bytes], report: int, seconds: float, log: C
             if left <= 0:
                 finding.timed_out = True
                 break
-            for key, _ in selector.select(left):
+            if time.monotonic() - looked >= LOOK_EVERY:
+                looked = time.monotonic()
+                finding.memory = max(finding.memory, memory_of(process.pid))
+                if finding.memory > together:
+                    finding.too_much_memory = True
+                    break
+            for key, _ in selector.select(min(left, LOOK_EVERY)):
                 chunk = os.read(key.fd, 65_536)
                 if not chunk:
                     selector.unregister(key.fd)
@@ -263,8 +298,9 @@ def _watch(process: subprocess.Popen[bytes], report: int, seconds: float, log: C
                     kept = chunk[: LARGEST_OUTPUT - len(output)]
                     finding.cut_off += len(chunk) - len(kept)
                     output += kept
-                    log(kept.decode(errors="replace").rstrip("\n"))
+                    if kept:
+                        log(kept.decode(errors="replace").rstrip("\n"))
     finding.output = bytes(output)
     finding.seconds = time.monotonic() - began
-    finding.events = [json.loads(line) for line in reported.split(b"\n")[:-1] if len(reported) < LARGEST_REPORT]
+    finding.events = [json.loads(line) for line in reported.split(b"\n")[:-1]]
     return finding

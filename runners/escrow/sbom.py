@@ -2,27 +2,39 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from runners.escrow.deposit import DepositWrong
+from runners.escrow.deposit import DepositWrong, digest, no_twins
 
 KNOWN = ("1.4", "1.5", "1.6")
+ALGORITHMS = {
+    "MD5": "md5",
+    "SHA-1": "sha1",
+    "SHA-256": "sha256",
+    "SHA-384": "sha384",
+    "SHA-512": "sha512",
+    "SHA3-256": "sha3_256",
+    "SHA3-384": "sha3_384",
+    "SHA3-512": "sha3_512",
+}
+"""CycloneDX's names; a hash of another kind is not compared."""
 _SOURCE_ARCHIVES = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".zip")
 
 
 @dataclass(frozen=True)
 class Component:
-    """A package that the SBOM names; `sha256` where it gives it."""
+    """A package that the SBOM names, with the hashes that it gives."""
 
     name: str
     version: str
     python: bool
     """Whether it must lie in the wheelhouse or in the source."""
-    sha256: frozenset[str] = frozenset()
+    hashes: frozenset[tuple[str, str]] = frozenset()
+    """Algorithm as `hashlib` calls it, and the digest in hexadecimal."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -38,7 +50,7 @@ def normal(name: str) -> str:
 def components(content: bytes) -> tuple[list[Component], tuple[str, str] | None]:
     """The components of an SBOM, and name and version of what it is about. Raises `DepositWrong`."""
     try:
-        whole = json.loads(content)
+        whole = json.loads(content, object_pairs_hook=no_twins)
         if whole["bomFormat"] != "CycloneDX" or whole["specVersion"] not in KNOWN:
             raise DepositWrong(
                 f"De SBOM is geen CycloneDX {KNOWN[0]} tot {KNOWN[-1]}.",
@@ -56,7 +68,8 @@ def components(content: bytes) -> tuple[list[Component], tuple[str, str] | None]
 def _flat(item: Mapping[str, Any]) -> list[Component]:
     purl = str(item.get("purl", ""))
     python = purl.startswith("pkg:pypi/") or (not purl and item.get("type") == "library")
-    hashes = frozenset(str(each["content"]).lower() for each in item.get("hashes", []) if each.get("alg") == "SHA-256")
+    given_hashes = [(ALGORITHMS.get(str(each["alg"])), str(each["content"]).lower()) for each in item.get("hashes", [])]
+    hashes = frozenset((name, digest) for name, digest in given_hashes if name is not None)
     name, version = str(item["name"]), str(item.get("version", ""))
     if purl.startswith("pkg:pypi/"):
         given, _, number = purl.removeprefix("pkg:pypi/").split("?")[0].split("#")[0].partition("@")
@@ -65,12 +78,16 @@ def _flat(item: Mapping[str, Any]) -> list[Component]:
     return [mine, *(each for inner in item.get("components", []) for each in _flat(inner))]
 
 
-def packages(root: Path) -> dict[tuple[str, str], Path]:
-    """The packages in the wheelhouse by normal name and version. Raises `DepositWrong` at a file that is none."""
-    found = {}
+Packages = Mapping[tuple[str, str], Sequence[Path]]
+"""Files of each package by normal name and version: a wheel for each platform, a source archive."""
+
+
+def packages(root: Path) -> Packages:
+    """The packages in the wheelhouse. Raises `DepositWrong` at a file that is none."""
+    found: dict[tuple[str, str], list[Path]] = {}
     for path in sorted((root / "wheelhouse").rglob("*")):
         if path.is_file():
-            found[_package(path.name)] = path
+            found.setdefault(_package(path.name), []).append(path)
     return found
 
 
@@ -88,29 +105,38 @@ def _package(file: str) -> tuple[str, str]:
     )
 
 
-def differences(
-    named: list[Component], held: Mapping[tuple[str, str], Path], source: Path, digest: Callable[[Path], str]
-) -> None:
+def differences(named: list[Component], held: Packages, source: Path) -> None:
     """Raises `DepositWrong` at the first package that only one of the SBOM and the deposit has, or that differs."""
-    known = {each.key: each for each in named}
-    for key, path in held.items():
-        if key not in known:
-            raise DepositWrong(
-                f"Het pakket '{path.name}' ligt in de wheelhouse, maar staat niet in de SBOM.",
-                f"The package '{path.name}' is in the wheelhouse but not in the SBOM.",
-            )
-        if known[key].sha256 and digest(path) not in known[key].sha256:
-            raise DepositWrong(
-                f"Het pakket '{path.name}' heeft een andere hash dan de SBOM noemt.",
-                f"The package '{path.name}' has another hash than the SBOM says.",
-            )
+    known: dict[tuple[str, str], list[Component]] = {}
+    for each in named:
+        known.setdefault(each.key, []).append(each)
+    for key, paths in held.items():
+        for path in paths:
+            _compare(path, known.get(key, []))
     inside = _folders(source)
-    for key, each in known.items():
+    for each in named:
+        key = each.key
         if each.python and key not in held and normal(each.name) not in inside:
             raise DepositWrong(
                 f"De SBOM noemt {each.name} {each.version}, maar dat ligt niet in de wheelhouse of de bron.",
                 f"The SBOM names {each.name} {each.version}, but it is neither in the wheelhouse nor in the source.",
             )
+
+
+def _compare(path: Path, named: list[Component]) -> None:
+    """Every entry of the SBOM for this package must agree with its file: two that differ cannot both be true."""
+    if not named:
+        raise DepositWrong(
+            f"Het pakket '{path.name}' ligt in de wheelhouse, maar staat niet in de SBOM.",
+            f"The package '{path.name}' is in the wheelhouse but not in the SBOM.",
+        )
+    for each in named:
+        for algorithm in {name for name, _ in each.hashes}:
+            if (algorithm, digest(path, algorithm)) not in each.hashes:
+                raise DepositWrong(
+                    f"Het pakket '{path.name}' heeft een andere hash dan de SBOM noemt.",
+                    f"The package '{path.name}' has another hash than the SBOM says.",
+                )
 
 
 def _folders(source: Path) -> set[str]:

@@ -69,6 +69,11 @@ def _judge(how: Recipe, finding: Finding) -> Outcome:
 
 def _wrong(how: Recipe, answer: dict[str, Any]) -> Outcome:
     expected = how.smoke.ask.expect_status if how.smoke else None
+    if answer.get("first_right"):
+        return failed(
+            "Het gebouwde gaf één keer het juiste antwoord, maar een seconde later niet meer.",
+            "What was built gave the right answer once, but a second later no more.",
+        )
     if answer["exit_code"] is not None and "status" not in answer:
         return failed(
             f"Het gebouwde stopt met code {answer['exit_code']} zonder antwoord te geven.",

@@ -1,7 +1,9 @@
 """Hostile and poor escrow deposits, through a real runner host: refused for the true reason, and nothing is touched."""
 
 import io
+import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +14,10 @@ from hypothesis import strategies as st
 from runners.contract import Verdict
 from runners.escrow.archive import unpack
 from runners.escrow.naming import ArchiveRefused
-from tests.reliability.damage import Looker, cut, flipped, ground
+from tests.reliability.damage import Looker, cut, flipped, ground, processes
 from tests.reliability.figures import times, told
 from tests.reliability.hostile_archives import HOSTILE, harmless
-from tests.unit.runners_escrow.deposits import deposited, good_files, packed, with_manifest
+from tests.unit.runners_escrow.deposits import RECIPE, deposited, good_files, packed, with_manifest
 from tests.unit.runners_escrow.test_archive import HOSTILE as KNOWN
 
 LEVEL_ONE = ("escrow.integrity", "escrow.completeness")
@@ -24,9 +26,20 @@ LEVEL_ONE = ("escrow.integrity", "escrow.completeness")
 @pytest.fixture(scope="module")
 def looker() -> Iterator[Looker]:
     with ground() as at:
-        made = Looker(at)
+        made = Looker(at, WISSEL_SECRET_PLANTED="planted")
         yield made
         made.close()
+
+
+@pytest.fixture(scope="module")
+def room(looker: Looker) -> Looker:
+    """The same, where a clean room can be made."""
+    made = looked(looker, "escrow.build", packed(with_manifest(good_files()))).verdict is Verdict.PASSED
+    if not made and os.environ.get("CI") == "true":
+        pytest.fail("no clean room can be made on this machine")
+    if not made:
+        pytest.skip("not run: no clean room can be made on this machine")
+    return looker
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +108,199 @@ def test_an_archive_that_was_cut_or_changed_anywhere_is_refused_or_yields_exactl
     attempt()
     assert counted["refused"] > counted["the same"] + counted["other"] or kind == ""
     told(f"cut or flipped archives ({kind or 'tar'})", str(counted))
+
+
+def building(command: str, **more: object) -> bytes:
+    """A deposit that is built by one Python program."""
+    files = good_files()
+    recipe = RECIPE | {"build": [["python3", "-c", command]], "artefacts": ["LICENSE"]} | more
+    return packed(with_manifest(files | {"recipe.json": json.dumps(recipe).encode()}))
+
+
+SLEEP = "7393.5"
+BUILDS: dict[str, tuple[str, str]] = {
+    "forks without end": ("import os\nwhile True:\n  try: os.fork()\n  except OSError: pass",
+    "not done after 4 seconds"),
+    "forks and ends well": (
+        "import os, time\nfor _ in range(9999):\n  try:\n    if not os.fork(): time.sleep(99)\n  except OSError: break",
+        "",
+    ),
+    "never ends": ("while True: pass", "not done after 4 seconds"),
+    "never ends and ignores every signal": (
+        "import signal, time\nfor s in range(1, 32):\n  try: signal.signal(s, signal.SIG_IGN)\n  except OSError: pass\n"
+        "time.sleep(99)", "not done after 4 seconds",
+    ),
+    "prints a gigabyte": (
+        "import sys\nfor _ in range(1000): sys.stdout.write('x' * 1000000)\nsys.exit(3)", "ends with code 3",
+    ),
+    "takes memory in many processes": (
+        "import os, time\nfor _ in range(5): os.fork()\nx = bytearray(60_000_000)\ntime.sleep(99)",
+        "took more than 1024 MiB",
+    ),
+    "takes memory in one process": ("x = bytearray(3 * 10**9)", "MemoryError"),
+    "fills its folder": ("f = open('big', 'wb')\nwhile True: f.write(bytes(1 << 20))", ""),
+    "fills the shared memory": ("f = open('/dev/shm/big', 'wb')\nwhile True: f.write(bytes(1 << 20))", ""),
+    "needs the network": (
+        "import urllib.request; urllib.request.urlopen('https://pypi.org/simple/')", "urlopen error",
+    ),
+    "needs a package that is not in it": (
+        "import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-m', 'pip', 'install', 'flask']))",
+        "ends with code",
+    ),
+    "writes outside": ("open('{outside}/canary', 'w')", "No such file"),
+    "writes into the system": ("open('/usr/lib/evil', 'w')", "Read-only"),
+    "writes into the deposit": ("open('/deposit/evil', 'w')", "Read-only"),
+    "reads the secrets": ("import os; print(os.environ['WISSEL_SECRET_PLANTED'])", "KeyError"),
+    "reads the secrets of who started it": (
+        "import re, sys\nfor n in range(1, 50):\n  try: t = open(f'/proc/{{n}}/environ').read()\n"
+        "  except OSError: continue\n"
+        "  if 'planted' in t: sys.exit(0)\nsys.exit(7)", "ends with code 7",
+    ),
+    "kills its parent": ("import os; os.kill(os.getppid(), 9)", "broke off"),
+    "kills all it can": ("import os; os.kill(-1, 9)", ""),
+    "forges the report": (
+        "import os, sys\nfor p in os.listdir('/proc'):\n  if p.isdigit() and int(p) != os.getpid():\n"
+        "    for f in range(3, 40):\n"
+        "      try: open(f'/proc/{{p}}/fd/{{f}}', 'w').write('x')\n      except OSError: continue\n"
+        "      else: sys.exit(0)\n"
+        "sys.exit(7)", "ends with code 7",
+    ),
+    "is killed in C": ("import ctypes; ctypes.string_at(0)", "ends with code -11"),
+    "makes folders without end": (
+        "import os\nos.mkdir('a')\nos.chdir('a')\nfor _ in range(5000):\n  os.mkdir('a')\n  os.chdir('a')\n"
+        "raise SystemExit(4)",
+        "ends with code 4",
+    ),
+}  # fmt: skip
+WELL = ("forks and ends well",)
+
+
+@pytest.mark.parametrize("case", BUILDS)
+def test_a_hostile_build_is_ended_within_its_limits(case: str, room: Looker) -> None:
+    command, reason = BUILDS[case]
+    content = building(command.replace("{outside}", str(room.ground.folder)).replace("{{", "{").replace("}}", "}"))
+    deposit = deposited(room.ground.given, content)
+    limits = {"max_seconds": 4, "max_size_mb": 64, "max_memory_mb": 512, "max_together_mb": 1024, "max_processes": 64}
+    begun = time.monotonic()
+    outcome = room.look("escrow.build", deposit=deposit.model_dump(), **limits)
+    took = time.monotonic() - begun
+    assert outcome.verdict is (Verdict.PASSED if case in WELL else Verdict.FAILED), outcome.reason.en
+    assert reason in outcome.reason.en
+    found = {each.name: each.value for each in outcome.measurements}
+    size = sum(each.stat().st_size for each in room.ground.evidence.iterdir()) / 2**20
+    told(
+        f"a build that {case}",
+        f"{took:.1f} s (of 4), memory {int(found['room_memory']) // 2**20} MiB (of 1024), evidence {size:.1f} MiB",
+    )
+    assert took < 30
+    assert size < 6
+    assert int(found["room_memory"]) < 3 * 2**30
+
+
+def test_what_a_build_leaves_behind_is_gone(room: Looker) -> None:
+    left = (
+        f"import os, subprocess\nsubprocess.Popen(['sleep', '{SLEEP}'])\n"
+        f"subprocess.Popen(['setsid', 'sleep', '{SLEEP}'])\n"
+        f"if os.fork() == 0:\n  os.setsid()\n  if os.fork() == 0: os.execvp('sleep', ['sleep', '{SLEEP}'])"
+    )
+    outcome = looked(room, "escrow.build", building(left))
+    assert outcome.verdict is Verdict.PASSED, outcome.reason.en
+    assert not [each for each in processes(SLEEP) if "sleep" in each]
+
+
+def test_a_build_that_replaces_its_recipe_changes_nothing(room: Looker) -> None:
+    command = "open('recipe.json', 'w').write('{}'); open('manifest.json', 'w').write('{}')"
+    recipe = [["python3", "-c", command], ["python3", "-c", "raise SystemExit(5)"]]
+    outcome = looked(room, "escrow.build", building("", build=recipe))
+    assert (outcome.verdict, "ends with code 5" in outcome.reason.en) == (Verdict.FAILED, True)
+
+
+def serving(program: str) -> bytes:
+    """A deposit whose service is this program, that must answer within three seconds."""
+    files = good_files() | {"source/desk/__main__.py": program.encode()}
+    smoke = RECIPE["smoke"] | {"within_seconds": 3}
+    return packed(with_manifest(files | {"recipe.json": json.dumps(RECIPE | {"smoke": smoke}).encode()}))
+
+
+SERVICE = good_files()["source/desk/__main__.py"].decode()
+RAW = "import socket, time\ns = socket.create_server(('127.0.0.1', 8080))\nwhile True:\n"
+"  c = s.accept()[0]; c.recv(999)\n  "
+ANSWERS = {
+    "answers and dies": (SERVICE.replace("serve_forever", "handle_request"), "once, but a second later no more"),
+    "answers 200 with the wrong body": (SERVICE.replace('"ok"', '"broken"'), "another answer"),
+    "answers 200 with no body": (RAW + "c.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n"
+    "'); c.close()", "another"),
+    "answers with HTML": (SERVICE.replace("json.dumps(", "('<html>') or str("), "another answer"),
+    "answers true for 1": (SERVICE.replace('"status": "ok"', '"status": True'), "another answer"),
+    "listens on another port": (SERVICE.replace("8080", "8081"), "no answer"),
+    "drips its answer": (
+        RAW + "\n  while True: c.sendall(b'HTTP/1.1 200 OK\\r\\n'[:1]); time.sleep(0.2)", "no answer",
+    ),
+    "sends headers without end": (RAW + "c.sendall(b'HTTP/1.1 200 OK\\r\\n' + b'A: b\\r\\n' * 9999)", "no answer"),
+    "leads elsewhere": (
+        RAW + "c.sendall(b'HTTP/1.1 302 Found\\r\\nLocation: http://192.0.2.1/\\r\\nContent-Length: 0\\r\\n"
+        "\\r\\n'); c.close()",
+        "status 302",
+    ),
+    "sends a gigabyte": (
+        RAW + "c.sendall(b'HTTP/1.1 200 OK\\r\\n\\r\\n')\n  try:\n    while True: c.sendall(b'[' * 65536)\n"
+        "  except OSError: pass",
+        "",
+    ),
+    "needs longer than it may": ("import time; time.sleep(9)\n" + SERVICE, "no answer"),
+    "is no program": ("this is no Python", "ends with code 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_a_service_that_does_not_serve_fails_for_its_reason(case: str, room: Looker) -> None:
+    program, reason = ANSWERS[case]
+    begun = time.monotonic()
+    outcome = looked(room, "escrow.smoke", serving(program))
+    assert (outcome.verdict, reason in outcome.reason.en) == (Verdict.FAILED, True), outcome.reason.en
+    assert time.monotonic() - begun < 40
+
+
+def test_a_good_deposit_still_passes_all_four(room: Looker) -> None:
+    content = packed(with_manifest(good_files()))
+    for runner in (*LEVEL_ONE, "escrow.build", "escrow.smoke"):
+        outcome = looked(room, runner, content)
+        assert outcome.verdict is Verdict.PASSED, outcome.reason.en
+
+
+def test_no_driver_takes_an_archive_whose_signature_is_not_the_depositors(room: Looker) -> None:
+    deposit = deposited(room.ground.given, packed(with_manifest(good_files())))
+    (room.ground.given / "deposit.sig").write_bytes(bytes(64))
+    for runner in (*LEVEL_ONE, "escrow.build", "escrow.smoke"):
+        outcome = room.look(runner, deposit=deposit.model_dump())
+        assert (outcome.verdict, "signature" in outcome.reason.en) == (Verdict.FAILED, True), outcome.reason.en
+
+
+def zeros(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def hole(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 10 * 2**30)
+
+
+def test_what_is_no_file_is_no_deposit(room: Looker) -> None:
+    deposit = deposited(room.ground.given, packed(with_manifest(good_files())))
+    for name in ("deposit", "deposit.sig"):
+        path = room.ground.given / name
+        kept = path.read_bytes()
+        path.unlink()
+        for make in (
+            os.mkfifo,
+            os.mkdir,
+            lambda at: os.symlink("/dev/zero", at),
+            lambda at: os.truncate(_touch(at), 10 * 2**30),
+        ):
+            make(path)
+            begun = time.monotonic()
+            outcome = room.look("escrow.integrity", deposit=deposit.model_dump())
+            assert outcome.verdict is Verdict.FAILED, outcome.reason.en
+            assert time.monotonic() - begun < 20
+            path.rmdir() if path.is_dir() else path.unlink()
+        path.write_bytes(kept)
