@@ -8,6 +8,7 @@ import uvicorn
 
 import app.playbooks.service
 from app.core import logs, migrations
+from app.core.backup import loading
 from app.core.db import Database
 from app.core.settings import Settings
 from app.main import create_app
@@ -29,6 +30,7 @@ def prepare(settings: Settings) -> tuple[Database, Registry]:
         raise RootRefused("Wissel does not run as root: start it as an ordinary user (see the README, Production)")
     logs.configure(settings.log_level)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    loading.refuse_half(settings.data_dir)
     database = Database(settings.url)
     migrations.upgrade(database)
     runners = registry.load()

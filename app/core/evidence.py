@@ -70,11 +70,6 @@ class EvidenceStore:
             return False
         return digest.hexdigest() == sha256
 
-    def sweep(self) -> None:
-        """Take away what a killed process left half-written; nothing ever refers to it."""
-        for half in self.folder.glob(f"{_HALF}*"):
-            half.unlink(missing_ok=True)
-
     def read(self, sha256: str) -> Iterator[bytes]:
         """The content in chunks. Raises FileNotFoundError where it is not in the store."""
         with self.path(sha256).open("rb") as reader:

@@ -8,6 +8,9 @@ from sqlalchemy import event, text
 
 from app.core.evidence import EvidenceStore
 from app.core.space import STOPPING, Space
+from app.playbooks.rules import Mode
+from app.runs import room
+from tests.flow.runs_world import LINE, build
 from tests.flow.surface import document
 
 
@@ -114,3 +117,26 @@ def test_a_file_that_was_damaged_in_the_store_is_not_held(tmp_path):
     assert not store.holds(kept.sha256)
     assert store.put(source) == kept
     assert store.holds(kept.sha256)
+
+
+def test_without_room_a_run_waits_for_a_person_who_can_abort_or_go_on_and_what_only_fills_the_disk_is_ended(tmp_path):
+    world = build(tmp_path)
+    run_id = world.started(world.drill(LINE, Mode.REHEARSAL))
+    work = world.begin()
+    with world.database.transaction() as session:
+        assert room.wait_for_room(session, now=world.now) == ["RUN-001"]
+        assert room.wait_for_room(session, now=world.now) == []
+        assert room.harmless(session, [work.step_run_id, "another"]) == [work.step_run_id]
+    held = world.held(run_id)
+    assert (held.run.state, "no space" in held.run.pause_reason["en"]) == ("paused by guard", True)
+    assert {each.command.value for each in held.legal()} >= {"abort", "resume"}
+    world.command("resume", run_id)
+    assert world.held(run_id).run.state == "running"
+
+
+def test_a_change_that_runs_while_there_is_no_room_is_not_ended(tmp_path):
+    world = build(tmp_path)
+    rows = {row.step_id: row.id for row in world.held(world.started(world.switch())).steps.values()}
+    with world.database.transaction() as session:
+        found = room.harmless(session, rows.values())
+    assert {name for name, id in rows.items() if id in found} == {"lag", "fenced", "serve"}

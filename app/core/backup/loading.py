@@ -36,6 +36,12 @@ def make_fresh(folder: Path, own: set[str]) -> None:
     mark.touch()
 
 
+def refuse_half(folder: Path) -> None:
+    """A folder in which a restore was cut off holds half of what there was: nothing may start on it."""
+    if (folder / UNFINISHED).exists():
+        raise BackupRefused(f"A restore into {folder} was cut off. Run `wissel restore` again, then start.")
+
+
 def refuse_filled(connection: Connection) -> None:
     """Restore only into an empty database, the engine's own tables included."""
     names = sorted(inspect(connection).get_table_names())
