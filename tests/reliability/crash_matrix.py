@@ -49,6 +49,7 @@ class Scenario:
     guard: dict[str, Any] | None = None
     works: bool = True
     """What the guard sees."""
+    sites: str = "*"
 
     def begun(self, real: Ground) -> str:
         """The run, approved and due; its id."""
@@ -177,6 +178,8 @@ DECIDED_UNDO, DECIDED_STOP = Scenario("decided-undo", _decides("undo")), Scenari
 ABORTED = Scenario("aborted", _long, during=_abort, first="host called: after")
 TAKEN_OVER = Scenario("taken-over", _every_kind, before=(Crash("effect: after", How.KILL, 2),))
 NEVER_BEGUN = Scenario("never-begun", _every_kind, before=(Crash("dispatch: after", How.KILL),))
+LATE_LINES = Scenario("late-lines", _every_kind, before=(Crash("progress: after", How.EXCEPTION),))
+TROUBLED = Scenario("troubled", lambda folder: [target("fails", folder, "seen", works=False)])
 DIED_IDLE = Scenario("died-idle", _every_kind, before=(Crash("question opened: after", How.KILL),))
 UNBEGUN = Scenario(
     "unbegun", _every_kind, before=tuple(Crash("intent: before", How.EXCEPTION, nth) for nth in (1, 2, 3))
@@ -186,7 +189,7 @@ BURIED = Scenario("buried", _long, during=_bury, first="host called: after")
 SIGNED_OFF = Scenario("signed-off", _long, during=_end_worker, first="host called: after")
 LOCKED = Scenario("locked", _long, during=_lose_lock, first="host called: after", locked=True)
 TOO_LATE = Scenario("too-late", _long, during=_pass_latest_end, first="host called: after")
-UNSERVED = Scenario("unserved", _elsewhere, during=_wait_in_vain)
+UNSERVED = Scenario("unserved", _elsewhere, during=_wait_in_vain, sites="orchestrator")
 CLOCKED = Scenario("clocked", _never, late=True)
 BREACHED = Scenario("breached", _watched, guard=WATCHED | {"on_breach": "undo"}, works=False)
 
@@ -247,6 +250,7 @@ def tried(real: Ground, scenario: Scenario, *crashes: Crash, stopped_for: float 
     """
     marks, every = real.folder / "marks", (*scenario.before, *crashes)
     worker = real.worker("first", crash=crash_points.planned(marks, *every), lease_seconds=LEASE)
+    worker.sites = scenario.sites
     carer = Carer(worker, stopped_for)
     run_id = scenario.begun(real)
     if not scenario.late:

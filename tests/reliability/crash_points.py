@@ -103,6 +103,7 @@ WRITES: tuple[Write, ...] = (
     Write("walk-on of an undo", told=("step.undone", "step.started")),
     Write("intent", told=("step.started",)),
     Write("progress", told=("step.progress",)),
+    Write("late lines", by="Performer.flush"),
     Write("question opened", told=("step.opened",)),
     Write("failed undo", told=("step.undo failed",)),
     Write("decision or wait", told=("step.succeeded",), by="tick"),
@@ -112,10 +113,10 @@ WRITES: tuple[Write, ...] = (
     Write("lease beat", by="Worker._beat"),
     Write("signing off", by="Worker.stop"),
     Write("look for room", by="Worker._look_for_room"),
+    Write("clock minded", by="Worker._mind_the_clock"),
     Write("judge", by="Worker._judge"),
     Write("tick", by="tick"),
     Write("start of the engine", by="Engine.start"),
-    Write("nothing to begin", by="Engine._attempt"),
 )
 """Every write of a worker; the first that fits names a commit."""
 

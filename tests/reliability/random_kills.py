@@ -40,7 +40,8 @@ class Tally:
         up = f"{max(self.up):.1f} s" if self.up else "–"
         return (
             f"{self.runs} runs, {self.kills} kills, {self.interrupted} interrupted: {twice} effects twice, "
-            f"{lost} lost, {order} out of order; resumed within {slowest} of the start of the process (of which {up} until it was up); {self.asked} times asked a person"
+            f"{lost} lost, {order} out of order; resumed within {slowest} of the start of the process, which was up "
+            f"after {up} at most; {self.asked} times asked a person"
         )
 
 

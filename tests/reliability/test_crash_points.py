@@ -43,7 +43,8 @@ PLACES: dict[str, tuple[tuple[Scenario, int], ...]] = {
     "failed undo": ((matrix.FAILED_UNDO, 1),),
     "decision or wait": ((matrix.FORWARD, 1),),
     "clock moves a run": ((matrix.ASKED, 1),),
-    "outcome": ((matrix.BREACHED, 1),),
+    "late lines": ((matrix.LATE_LINES, 1),),
+    "outcome": ((matrix.TROUBLED, 1),),
     "lease revived": ((matrix.BURIED, 1),),
     "lease beat": ((matrix.FORWARD, 1), (matrix.FORWARD, 4)),
     "signing off": ((matrix.SIGNED_OFF, 1),),
@@ -51,7 +52,6 @@ PLACES: dict[str, tuple[tuple[Scenario, int], ...]] = {
     "dispatch": ((matrix.FORWARD, 1), (matrix.UNDO, 1)),
     "abandoned attempts": ((matrix.TAKEN_OVER, 1),),
     "start of the engine": ((matrix.FORWARD, 1), (matrix.TAKEN_OVER, 3)),
-    "nothing to begin": ((matrix.FORWARD, 1),),
     LIBRARY: ((matrix.FORWARD, 1), (matrix.FORWARD, 5), (matrix.TAKEN_OVER, 12)),
     "dispatching": ((matrix.FORWARD, 1), (matrix.TAKEN_OVER, 2)),
     "host called": ((matrix.FORWARD, 1), (matrix.FORWARD, 2), (matrix.NEVER, 1), (matrix.UNDO, 5)),
@@ -64,6 +64,7 @@ PLACES: dict[str, tuple[tuple[Scenario, int], ...]] = {
 """Where each point is tried: in which runs, and the how manieth time that it is passed there."""
 ELSEWHERE = {
     "look for room": "it is written on a full disk only: the suite of our own database fills one",
+    "clock minded": "it is written when the clock was set: the suite of time sets it",
     "tick": "due moments are claimed in it: the suite of triggers kills its workers at the due second",
 }
 """Writes that no run here reaches, and why."""
@@ -197,9 +198,10 @@ def _opens(node: ast.AST) -> bool:
 def tells(file: Path) -> set[str]:
     """The kinds of events that a file tells; what is made up while it runs ends in a star."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    tree = ast.parse(file.read_text())
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "tell":
-            match node.args[2]:
+            match _constant(tree, node.args[2]):
                 case ast.Constant(value=str(kind)):
                     found.add(kind)
                 case ast.JoinedStr(values=[ast.Constant(value=str(start)), *_]):
@@ -207,3 +209,11 @@ def tells(file: Path) -> set[str]:
                 case other:
                     raise AssertionError(f"{file.name}: a kind that cannot be read: {ast.unparse(other)}")
     return found
+
+
+def _constant(tree: ast.Module, given: ast.expr) -> ast.expr:
+    """The value of a name that the file itself gives, else what was given."""
+    for each in tree.body:
+        if isinstance(each, ast.Assign) and isinstance(given, ast.Name) and ast.unparse(each.targets[0]) == given.id:
+            return each.value
+    return given
