@@ -7,10 +7,11 @@ import threading
 import uvicorn
 
 import app.playbooks.service
-from app.core import logs, migrations
+from app.core import logs, memory, migrations
 from app.core.backup import loading
 from app.core.db import Database
 from app.core.settings import Settings
+from app.core.space import Space
 from app.main import create_app
 from app.worker import Worker
 from runners import registry
@@ -28,9 +29,11 @@ def prepare(settings: Settings) -> tuple[Database, Registry]:
     """Log, migrate, and publish the playbooks that ship; harmless when repeated."""
     if os.geteuid() == 0:
         raise RootRefused("Wissel does not run as root: start it as an ordinary user (see the README, Production)")
+    memory.be_frugal()
     logs.configure(settings.log_level)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     loading.refuse_half(settings.data_dir)
+    Space(settings.data_dir.absolute(), settings.reserve_mib).look()  # before the database is opened: that needs room
     database = Database(settings.url)
     migrations.upgrade(database)
     runners = registry.load()
@@ -43,6 +46,7 @@ def web(settings: Settings, *, work: bool = True) -> None:
     """Serve until SIGTERM or SIGINT."""
     database, runners = prepare(settings)
     made = create_app(settings, database=database, runners=runners, work=work)
+    memory.give_back()
     uvicorn.run(
         made,
         host=settings.host,
@@ -63,6 +67,7 @@ def worker(settings: Settings) -> None:
         signal.signal(number, lambda *_: stop.set())
     running = Worker(settings, database, runners)
     running.start()
+    memory.give_back()
     stop.wait()
     running.stop()
     database.dispose()

@@ -1,19 +1,25 @@
-"""Brings the database to the newest schema, and says whether it is there."""
+"""Brings the database to the newest schema, and says whether it is there.
 
+Alembic is loaded only where it is needed: on most starts the schema is there, and it costs time and memory for good.
+"""
+
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from app.core.db import Database
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 FOLDER = Path(__file__).resolve().parents[2] / "migrations"
+_TABLE = "alembic_version"
+_NAMED = re.compile(r"^(revision|down_revision)(?::[^=]*)? = (.+)$", re.MULTILINE)
 _LOCK = 0x5155_1550
 """Advisory lock of PostgreSQL, so that two instances that start at once do not both migrate."""
 
@@ -22,7 +28,9 @@ class Dangling(RuntimeError):
     """A migration would leave rows that point at nothing; nothing of it was kept."""
 
 
-def _config(connection: Connection) -> Config:
+def _config(connection: Connection) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     config.attributes["connection"] = connection
@@ -31,6 +39,8 @@ def _config(connection: Connection) -> Config:
 
 def upgrade(database: Database) -> None:
     """Run all migrations that are not there yet; harmless when repeated, also by two processes at once."""
+    if is_current(database):
+        return
     with migrating(database) as connection:
         if not database.is_sqlite:
             one_at_a_time(connection)
@@ -68,27 +78,44 @@ def one_at_a_time(connection: Connection) -> None:
 
 def upgrade_to(connection: Connection, revision: str) -> None:
     """Migrate forward to a revision within this transaction."""
+    from alembic import command
+
     command.upgrade(_config(connection), revision)
 
 
 def revision(connection: Connection) -> str | None:
     """The revision of the schema; None where there is none."""
-    return MigrationContext.configure(connection).get_current_revision()
+    return next(iter(_here(connection)), None)
 
 
 def is_known(wanted: str) -> bool:
     """Whether this program has that revision; one that it has not is newer, or foreign."""
-    scripts = ScriptDirectory(str(FOLDER))
-    return any(each.revision == wanted for each in scripts.walk_revisions())
+    return wanted in _revisions()
 
 
 def is_current(database: Database) -> bool:
     """Whether the schema is the newest."""
     with database.transaction(write=False) as session:
-        here = MigrationContext.configure(session.connection()).get_current_heads()
-    return set(here) == _heads()
+        return _here(session.connection()) == _heads()
+
+
+def _here(connection: Connection) -> frozenset[str]:
+    """What Alembic's own table says; none where it is not there."""
+    if not inspect(connection).has_table(_TABLE):
+        return frozenset()
+    return frozenset(connection.execute(text(f"SELECT version_num FROM {_TABLE}")).scalars())  # noqa: S608 - our own
+
+
+@cache
+def _revisions() -> dict[str, str | None]:
+    """Each revision that this program has, with the one that it follows."""
+    found: dict[str, str | None] = {}
+    for file in (FOLDER / "versions").glob("*.py"):
+        named = dict(_NAMED.findall(file.read_text("utf-8")))
+        found[named["revision"].strip("\"'")] = named["down_revision"].strip("\"'").replace("None", "") or None
+    return found
 
 
 @cache
 def _heads() -> frozenset[str]:
-    return frozenset(ScriptDirectory(str(FOLDER)).get_heads())
+    return frozenset(_revisions()) - frozenset(_revisions().values())
