@@ -16,8 +16,8 @@ from tests.reliability import database, namespaces
 from tests.reliability.figures import times, told
 from tests.reliability.http_target import HttpTarget
 from tests.reliability.namespaces import Site
+from tests.reliability.other_worker import at_site
 from tests.reliability.processes import Ground, WorkerProcess, ground, playbook
-from tests.reliability.site_worker import SiteWorker
 from tests.reliability.test_many_processes import LOCKS, PAIR, asking
 
 LEASE = 4.0
@@ -43,7 +43,7 @@ def parted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Parted]:
         target = HttpTarget(namespaces.TARGET)
         real = ground(tmp_path, url)
         drivers.use({**drivers.registry(), "switch.http": Http()})
-        workers = [SiteWorker.at(site, real, target, url, LEASE).start() for site in made]
+        workers = [at_site(site, real, target, url, LEASE).start() for site in made]
         yield Parted(real, target, made, workers)
         for site in made:
             site.mend()
