@@ -92,7 +92,7 @@ class Database:
                     pages.reuse_log(self.engine)
                 else:
                     pages.claim(self.engine)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, DBAPIError) as error:
                 notice(self.space, error)
         return not self.space.is_short
 

@@ -23,6 +23,9 @@ PIECE = 64 * 1024
 def claim(engine: Engine) -> None:
     """See to it that at least half of `SIZE` is there in free pages. Raises sqlite3.Error where it can't be."""
     with _cursor(engine) as cursor:
+        _asked(
+            cursor, "wal_checkpoint(PASSIVE)"
+        )  # what a killed process left in the log; it is written over from here on
         if _asked(cursor, "freelist_count") * _asked(cursor, "page_size") < SIZE // 2:
             # In two transactions: pages that are freed in the one that claimed them are never written to the disk.
             make = f"CREATE TABLE IF NOT EXISTS {FILLER} (filler BLOB)"

@@ -8,17 +8,20 @@ process, or a repeated body, may still do is decided by the rows alone (their st
 
 import os
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+from sqlalchemy import Engine as SqlEngine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlmodel import Session, select
 
-from app.core import clock
+from app.core import clock, pages
 from app.core.columns import new_id
 from app.core.db import Database, make_engine
 from app.core.settings import Settings
@@ -73,6 +76,8 @@ class Engine:
         self._present: set[str] = set()
         """Ids of the workflows that this process has a thread for."""
         self._stopping = threading.Event()
+        self._ledger: SqlEngine | None = None
+        """Keeps the file of DBOS and its log open, where that is SQLite: closed, the log would give its room away."""
         self._start_attempt: Callable[[str, int], Any] | None = None
 
     @property
@@ -102,6 +107,8 @@ class Engine:
         """Stop taking work; what runs now was killed by its performer and is taken over at the next start."""
         self._stopping.set()
         DBOS.destroy(destroy_registry=True)
+        if self._ledger is not None:
+            self._ledger.dispose()
 
     def dispatch(self, ready: ReadyStep) -> bool:
         """Start an attempt here when its site is ours, else put it on its site's queue; repeating is harmless.
@@ -183,7 +190,9 @@ class Engine:
             return {**config, "system_database_url": self._settings.url}
         # A file of its own: its bookkeeping must not wait for our write lock, nor ours for its.
         file = self._settings.data_dir.absolute() / "engine.db"
-        make_engine(f"sqlite:///{file}").connect().close()  # sets WAL, which stays with the file; DBOS does not
+        self._ledger = make_engine(f"sqlite:///{file}")  # sets WAL, which stays with the file; DBOS does not
+        with suppress(sqlite3.Error, DBAPIError):
+            pages.claim(self._ledger)  # so that a restart on a full disk can still write here
         return {**config, "system_database_url": f"sqlite:///{file}"}
 
     def _attempt(self, step_run_id: str, attempt: int) -> None:

@@ -6,6 +6,7 @@ import uvicorn
 
 from app.core import logs
 from app.core.settings import Settings
+from app.core.space import Space
 from app.main import create_app
 
 
@@ -14,6 +15,7 @@ def main() -> None:
     logs.configure("warning")
     settings = Settings()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    Space(settings.data_dir.absolute(), settings.reserve_mib).look()  # as `wissel serve` does
     made = create_app(settings, work=True)
     uvicorn.run(made, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", timeout_graceful_shutdown=1)
 

@@ -78,6 +78,26 @@ def served(small: Disk, tmp_path: Path) -> Iterator[Served]:
         made.end()
 
 
+def test_killed_and_started_again_on_a_full_disk_it_still_takes_an_abort(small: Disk, served: Served) -> None:
+    real = served.ground
+    run_id = real.begun(playbook("test-full-again", step("one", real.folder)))
+    real.wait_called(1, 60)
+    small.fill()
+    until(lambda: is_short(served), "it is noticed", 60)
+    small.fill()
+    assert served.process is not None
+    served.process.kill()
+    served.process.wait()
+    small.fill()
+    served.start()
+    until(lambda: abort(served, run_id), "abort is taken", 60)
+    real.wait_state(run_id, "aborting", 60)
+    small.make_room()
+    until(lambda: not is_short(served), "there is room", 60)
+    assert small.whole() == {"test.db": "ok", "data/engine.db": "ok"}
+    assert real.told(slow.EFFECTS) == ["one"]
+
+
 def is_short(served: Served) -> bool:
     import httpx
 
