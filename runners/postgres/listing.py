@@ -172,7 +172,7 @@ class CheckListed(Looking):
             return failed(nl, "What this side wrote on its own is not listed.")
         rows = known.lost_rows if known else 0
         nl, en = f"De lijst is er ({rows} regels).", f"The list is there ({rows} rows)."
-        return passed(nl, en, Measurement(name="lost_rows", value=rows, unit="rows"))
+        return passed(nl, en, Measurement(name="listed_rows", value=rows, unit="rows"))
 
 
 def _listed(params: ListDivergenceParams, place: Folder, found: Divergence, context: Context) -> Outcome:

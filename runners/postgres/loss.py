@@ -36,9 +36,9 @@ _CANARY = "select max(written_at) from wissel_canary"
 class MeasureLossParams(Frozen):
     """Measures on the standby that stays what a promotion would lose at most.
 
-    Proves: the standby has replayed all that it has and receives nothing more; its newest commit, and the newest
-    canary of the old side that it holds (`canary_at`). What is lost was committed after that and before `until`, so
-    `loss_ms` is the most that can be lost of what came in by our own way.
+    Proves: the standby has replayed all that it has and receives nothing more; when the newest write of the old side
+    that it holds was made (`canary_at`: a commit, a canary or a checkpoint, the latest of them). What is lost was
+    committed after that and before `until`, so `loss_ms` is the most that can be lost of what came in by our own way.
     Cannot see: which rows are lost, for they are on the lost side: `postgres.divergence` lists them when it is back.
     What clients at the lost side write after `until`. Two clocks that differ add their difference to the figure.
     Needs: the dsn of the standby, with the right to see other sessions (pg_monitor).
@@ -166,15 +166,13 @@ def _reckoned(link: Connection, until: datetime | None) -> _Loss:
     milliseconds = math.ceil(lost.total_seconds() * 10_000) / 10  # what is accepted and what is found round alike
     state = link.execute(STATE).fetchone()
     replayed, received = (str(state[1]), str(state[5])) if state is not None else ("", "")
-    figures = [
+    figures = (
         Measurement(name="loss_ms", value=milliseconds, unit="ms"),
-        Measurement(name="newest_at", value=newest.isoformat()),
+        Measurement(name="canary_at", value=newest.isoformat()),
         Measurement(name="replay_lsn", value=replayed),
         Measurement(name="received_lsn", value=received),
-    ]
-    if canary is not None:
-        figures.append(Measurement(name="canary_at", value=canary.astimezone(UTC).isoformat()))
-    return _Loss(milliseconds, newest, replayed, tuple(figures))
+    )
+    return _Loss(milliseconds, newest, replayed, figures)
 
 
 def _newest_canary(link: Connection) -> datetime | None:

@@ -14,6 +14,7 @@ from tests.lab.pair import LabPair, until
 from tests.lab.postgres_drivers import FALLBACK, PRIMARY, Drivers
 from tests.lab.test_fail_over import fail_over, lost_to_the_writer
 from tests.lab.two_networks import Line, two_sites
+from tests.reliability.figures import told
 from tests.unit.runners.fake_context import figures
 
 THERE = 1_000_000
@@ -75,7 +76,8 @@ def test_a_side_that_is_only_cut_off_is_left_behind_and_what_it_wrote_meanwhile_
         rejoined = drivers.rejoin(PRIMARY, FALLBACK)
     assert rejoined.verdict is Verdict.PASSED, rejoined.reason.en
     until(lambda: pair.primary.sql("select count(*) from written") == pair.fallback.sql("select count(*) from written"))
-    print(f"partition: taken over in {took:.1f} s, {len(there)} rows of the old side listed, 0 of ours after the cut")
+    figure = f"taken over in {took:.1f} s; {len(there)} rows of the other side listed; 0 of ours written there after it"
+    told("fail-over from a primary that lives on behind a broken line", figure)
 
 
 def test_a_line_that_is_mended_before_the_promotion_stops_it(sites: tuple[LabPair, Line], drivers: Drivers) -> None:

@@ -14,6 +14,7 @@ from tests.lab.conftest import Writer
 from tests.lab.pair import LabPair, until
 from tests.lab.postgres_drivers import FALLBACK, PRIMARY, Drivers
 from tests.lab.test_fail_over import fail_over, lose_the_primary, lost_to_the_writer, replication_lost
+from tests.reliability.figures import told
 from tests.unit.runners.fake_context import figures
 
 
@@ -64,7 +65,8 @@ def test_exactly_the_lost_rows_are_listed_before_the_rewind_and_both_sides_are_a
     rejoined = drivers.rejoin(PRIMARY, FALLBACK)
     assert rejoined.verdict is Verdict.PASSED, rejoined.reason.en
     both_alike(pair)
-    print(f"{len(lost)} acknowledged rows lost, all listed in {took:.1f} s; lost {found['lost_seconds']} s of commits")
+    figure = f"{len(rows)} of {len(lost)} acknowledged rows, in {took:.1f} s; {found['lost_seconds']} s of commits"
+    told("rows that a fail-over loses are listed before a rewind", figure)
 
 
 def test_what_was_changed_deleted_or_made_anew_is_told_apart(pair: LabPair, drivers: Drivers, tmp_path: Path) -> None:
