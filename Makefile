@@ -9,6 +9,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 WHEELS := $(VENV)/share/wissel/wheelhouse
 SPECTRAL := $(VENV)/share/spectral
+CHAOS := $(VENV)/share/chaos
 PIP := $(RUN) -m pip --disable-pip-version-check --no-input -qq
 PYTEST ?=
 
@@ -35,8 +36,15 @@ reliability: $(VENV)/.test $(WHEELS)/.complete components
 soak: $(VENV)/.test $(WHEELS)/.complete
 	@$(RUN) -m tests.reliability.soak
 
-bench: $(VENV)/.test $(WHEELS)/.complete
-	@$(RUN) -m pytest tests/bench/bench_figures.py -s
+bench: $(VENV)/.test $(WHEELS)/.complete $(CHAOS)/.complete
+	@$(RUN) -m pytest tests/bench/bench_*.py -s
+
+# What the bench is held against, in a virtual environment of its own; where it cannot be had the bench says so.
+$(CHAOS)/.complete: | $(VENV)/bin/python
+	@echo "Installing Chaos Toolkit for the bench …"
+	@if $(VENV)/bin/python -m venv $(CHAOS) && $(CHAOS)/bin/pip --disable-pip-version-check --no-input -qq \
+		install chaostoolkit >/dev/null 2>&1; then touch $@; \
+		else rm -rf $(CHAOS); echo "Chaos Toolkit could not be installed: the bench will not be held against it."; fi
 
 # The linter of the API's document. Where there is no npm its test says that it was not run (in CI: fails).
 $(SPECTRAL)/.complete: | $(VENV)/bin/python
