@@ -3,8 +3,9 @@
 import time
 from pathlib import Path
 
-from runners.contract import Measurement, Outcome, Seen, Verdict
+from runners.contract import CommandTemplate, Measurement, Outcome, Seen, SitePolicy, Verdict
 from runners.postgres.cut_off import CutOff
+from runners.postgres.cut_off_check import CheckCutOff
 from runners.switch.haproxy import Haproxy
 from tests.lab.conftest import Writer
 from tests.lab.pair import LabPair, until
@@ -143,3 +144,28 @@ def test_a_standby_that_replays_no_further_has_no_known_loss(pair: LabPair, driv
     pair.fallback.sql("select pg_wal_replay_resume()")
     assert drivers.measure_loss(FALLBACK).verdict is Verdict.PASSED
     assert pair.fallback.sql("select n from written") == [(1,)]
+
+
+def test_the_sites_own_command_that_cuts_the_network_is_run_and_asked_again(
+    pair: LabPair, drivers: Drivers, tmp_path: Path
+) -> None:
+    sign = tmp_path / "cut"
+    command = CommandTemplate(
+        argv=("/usr/bin/touch", str(sign)), observe=("/usr/bin/test", "-e", str(sign)), undo=("/usr/bin/rm", str(sign))
+    )
+    drivers.context.policy = SitePolicy(commands={"close-the-line": command})
+    pair.primary.kill()
+    assert drivers.run(CutOff(), node=PRIMARY, command="no-such-command").verdict is Verdict.FAILED
+    assert drivers.run(CutOff(), node=PRIMARY, command="close-the-line").verdict is Verdict.PASSED
+    assert drivers.check_cut_off(PRIMARY, command="close-the-line").verdict is Verdict.PASSED
+    sign.unlink()  # somebody opened the line again
+    assert drivers.check_cut_off(PRIMARY, command="close-the-line").verdict is Verdict.FAILED
+    assert drivers.check_cut_off(PRIMARY, command="no-such-command").verdict is Verdict.UNKNOWN
+
+
+def test_without_any_way_that_could_be_shut_nothing_is_called_cut_off(pair: LabPair, drivers: Drivers) -> None:
+    pair.primary.kill()
+    without = pair.environment.model_copy(update={"proxy": None})
+    for runner in (CutOff(), CheckCutOff()):
+        params = runner.Params.model_validate({"pair": without, "node": PRIMARY})
+        assert runner.run(params, drivers.context.give(20)).verdict in (Verdict.UNKNOWN, Verdict.FAILED)

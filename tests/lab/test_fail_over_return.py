@@ -2,6 +2,8 @@
 
 import csv
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from tests.lab.pair import LabPair, until
 from tests.lab.postgres_drivers import FALLBACK, PRIMARY, Drivers
 from tests.lab.test_fail_over import fail_over, lose_the_primary, lost_to_the_writer, replication_lost
 from tests.reliability.figures import told
+from tests.reliability.processes import CHECKOUT
 from tests.unit.runners.fake_context import figures
 
 
@@ -211,3 +214,26 @@ def test_a_data_directory_that_is_gone_is_made_anew_and_its_loss_cannot_be_liste
     pair.fallback.sql("insert into written values (424242)")
     both_alike(pair)
     assert drivers.lag(FALLBACK, PRIMARY).verdict is Verdict.PASSED
+
+
+def test_a_comparison_that_was_killed_half_way_is_done_again_and_lets_nobody_in(
+    pair: LabPair, drivers: Drivers, tmp_path: Path
+) -> None:
+    alone(pair, "insert into written values (5)")
+    taken_over(pair, drivers)
+    drivers.fence_returned(PRIMARY)
+    program = (
+        "import os, sys; from pathlib import Path; from runners.postgres.folder import folder;"
+        " from runners.contract import Node; from runners.postgres.private import private;"
+        " from tests.unit.runners.fake_context import FakeContext\n"
+        f"place = folder(Node(site='a', data_directory={str(pair.primary.data)!r}, binaries={str(pair.primary.binaries)!r}))\n"  # noqa: E501
+        f"with private(place, 'postgres', FakeContext(Path({str(tmp_path)!r}))):\n    os.kill(os.getpid(), 9)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT)
+    assert killed.returncode == -9
+    assert pair.primary.processes()  # it was left behind, on a socket that only its owner reaches
+    assert drivers.check_fenced(PRIMARY).verdict is not Verdict.PASSED
+    outcome = drivers.divergence(PRIMARY)
+    assert (outcome.verdict, figures(outcome)["lost_rows"]) == (Verdict.PASSED, 1), outcome.reason.en
+    assert not pair.primary.processes()
+    assert drivers.rejoin(PRIMARY, FALLBACK).verdict is Verdict.PASSED
