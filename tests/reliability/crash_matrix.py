@@ -178,7 +178,6 @@ DECIDED_UNDO, DECIDED_STOP = Scenario("decided-undo", _decides("undo")), Scenari
 ABORTED = Scenario("aborted", _long, during=_abort, first="host called: after")
 TAKEN_OVER = Scenario("taken-over", _every_kind, before=(Crash("effect: after", How.KILL, 2),))
 NEVER_BEGUN = Scenario("never-begun", _every_kind, before=(Crash("dispatch: after", How.KILL),))
-LATE_LINES = Scenario("late-lines", _every_kind, before=(Crash("progress: after", How.EXCEPTION),))
 TROUBLED = Scenario("troubled", lambda folder: [target("fails", folder, "seen", works=False)])
 DIED_IDLE = Scenario("died-idle", _every_kind, before=(Crash("question opened: after", How.KILL),))
 UNBEGUN = Scenario(

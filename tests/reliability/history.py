@@ -124,7 +124,12 @@ _OPEN_END = frozenset({"unknown", "undo failed", "failed but ignored", "started"
 """States in which the engine says itself that it does not know."""
 _OVER = frozenset({"run.completed", "run.completed with exceptions", "run.aborted", "run.undone", "run.failed"})
 _AFTERWARDS = ("obligation.", "observation.", "lock.", "evidence.", "guard.", "claim.", "finding.", "home.")
-_COMMANDS = {"start": "run.started", "approve": "approval.approved", "answer": "step.answered"}
+_COMMANDS = {
+    "start": "run.started",
+    "approve": "approval.approved",
+    "answer": "step.answered",
+    "observation": "observation.added",
+}
 SKEW = 0.05
 """Seconds by which the clocks of two processes on one machine may be read in another order."""
 WAITED = 10.0

@@ -5,13 +5,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlmodel import col, select
 
 from app.runs.models import Run, RunEvent
 from app.runs.rules import ENDS, Command, RunState
-from tests.reliability.processes import Ground, WorkerProcess, playbook, target, until
+from tests.reliability.processes import Ground, playbook, target, until
 
 LONGEST = 240.0
 """Seconds in which a batch must be over, on a machine that does much else."""
@@ -65,7 +65,24 @@ def steps_of(folder: Path, dice: random.Random) -> list[dict[str, Any]]:
     ]
 
 
-def batch(real: Ground, worker: WorkerProcess, dice: random.Random, tally: Tally, *, size: int, kills: int) -> None:
+class Killable(Protocol):
+    """A worker in a process of its own, alone or inside the service."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is there."""
+        ...
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        ...
+
+    def launch(self) -> Path:
+        """Start it; the file that is there once it works."""
+        ...
+
+
+def batch(real: Ground, worker: Killable, dice: random.Random, tally: Tally, *, size: int, kills: int) -> None:
     """Begin so many runs, kill their worker so often at random moments, and judge each when all is over."""
     runs = [begun(real, dice) for _ in range(size)]
     for left in reversed(range(kills)):
@@ -105,7 +122,7 @@ def all_over(real: Ground, runs: list[str]) -> bool:
         return session.exec(wanted).first() is None
 
 
-def care(real: Ground, worker: WorkerProcess, runs: list[str], tally: Tally) -> bool:
+def care(real: Ground, worker: Killable, runs: list[str], tally: Tally) -> bool:
     """Start a dead worker, and play the person who is asked: look at the target, and let the step be tried again."""
     if not worker.alive:
         worker.launch()
