@@ -225,7 +225,7 @@ class Worker:
                 passed=clock.passed(),
                 dead_pids=dead_pids,
             )
-            boots = sorted({*boots, *handover.left_behind(session)})
+            boots = sorted({*boots, *handover.left_behind(session)} - {self.boot.id})  # our own bodies end first
             taken = handover.take_over(session, boots, now=now) if boots else []
         if boots:
             self.engine.abandon(boots)
