@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     tick_seconds: float = Field(default=10, gt=0, le=300)
     """How often the clock looks for due moments."""
     lease_seconds: float = Field(default=15, ge=1, le=600)
-    """How long a worker that does not beat is still believed to live."""
+    """How long a worker that does not beat is still believed to live; the same for all processes of an installation."""
     runner_user: str = "nobody"
     """Unprivileged user for runner hosts where the process itself is root."""
     reserve_mib: int = Field(default=8, ge=1, le=4096)
