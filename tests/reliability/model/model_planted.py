@@ -70,7 +70,7 @@ def lag_before_fence(patch: Patch) -> None:
             facts.note(session, run, fact, holds=True, step_id=row.step_id, now=now)
 
     def skipped(playbook: Playbook, now: Any, flags: Any) -> Any:
-        final = now["final"].fact.state is StepState.NOT_STARTED
+        final = "final" in now and now["final"].fact.state is StepState.NOT_STARTED
         return (("final", "passed-over"),) if final else real_skipped(playbook, now, flags)
 
     patch.setattr(facts, "remember", remember)
