@@ -26,6 +26,7 @@ class Hosts:
         self._busy: dict[str, RunnerHost] = {}
         self._spare: list[RunnerHost] = []
         self._making = False
+        self._named: frozenset[str] = frozenset()
         self._wanted_at = -SPARED_FOR
         self._lock = threading.Lock()
 
@@ -69,9 +70,11 @@ class Hosts:
     def prepare(self, names: frozenset[str]) -> None:
         """Have hosts ready that loaded these drivers, for a run that waits to begin; none where none did for a while.
 
-        Returns at once: what is to be started, starts beside.
+        Asked again and again; what is named only once began by itself meanwhile. Returns at once: what is to be
+        started, starts beside.
         """
         with self._lock:
+            names, self._named = names & self._named, names
             self._wanted_at = time.monotonic() if names else self._wanted_at
             keep = time.monotonic() - self._wanted_at < SPARED_FOR  # a run that begins now takes them in a moment
             gone = [each for each in self._spare if not (keep and each.alive)]
