@@ -36,6 +36,16 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[LabSe
             made.end()
 
 
+def wait_begun(served: Served, run_id: str, name: str) -> None:
+    """Until the body of a step has begun; if it does not, what the run and the service say."""
+    real = served.ground
+    try:
+        until(lambda: any(call.startswith(f"{name} ") for call in real.told(slow.CALLS)), f"{name} began", 90)
+    except AssertionError as error:
+        told = f"{calm(real, run_id)} {real.world.held(run_id).run.pause_reason} {real.steps(run_id)}"
+        raise AssertionError(f"{error}: {told}\n{served.log()[-4000:]}") from error
+
+
 def calm(real: Ground, run_id: str) -> str:
     """The state of the run; the database may be away while we look."""
     try:
@@ -53,7 +63,7 @@ def test_its_database_is_killed_under_load_and_in_a_switch_and_nothing_acknowled
     with Load(served) as load:
         load.wait_for(5)
         for each in names:
-            until(lambda each=each: any(c.startswith(f"{each} ") for c in real.told(slow.CALLS)), f"{each} began", 90)
+            wait_begun(served, run_id, each)
             begun = time.monotonic()
             database.kill()
             real.go(each)  # its outcome comes while there is no database
