@@ -3,10 +3,15 @@
 import time
 from pathlib import Path
 
+import psycopg
+import pytest
+
 from runners.contract import CommandTemplate, Measurement, Outcome, Seen, SitePolicy, Verdict
 from runners.postgres.cut_off import CutOff
 from runners.postgres.cut_off_check import CheckCutOff
+from runners.postgres.paths import proxy_shut
 from runners.switch.haproxy import Haproxy
+from runners.switch.haproxy_socket import ask
 from tests.lab.conftest import Writer
 from tests.lab.pair import LabPair, until
 from tests.lab.postgres_drivers import FALLBACK, PRIMARY, Drivers
@@ -88,6 +93,20 @@ def test_a_side_that_still_streams_or_still_gets_users_is_never_cut_off(pair: La
     drivers.run(Haproxy(), to=PRIMARY, seconds=1)  # somebody opens the way again
     outcome = drivers.check_cut_off(PRIMARY)
     assert (outcome.verdict, "still sends users" in outcome.reason.en) == (Verdict.FAILED, True)
+
+
+def test_a_session_that_lingers_in_the_proxy_speaks_against_the_cut(pair: LabPair, drivers: Drivers) -> None:
+    proxy = pair.environment.proxy
+    assert proxy is not None
+    with psycopg.connect(pair.proxy.dsn) as client:
+        client.execute("select 1")
+        ask(proxy, "set server db/one state maint", drivers.context)  # nobody new, but this one writes on
+        left = proxy_shut(pair.environment, PRIMARY, drivers.context)
+        assert (left.seen, figures(left)["proxy_sessions"]) == (Seen.NOT_DONE, 1)
+        ask(proxy, "shutdown sessions server db/one", drivers.context)
+        until(lambda: proxy_shut(pair.environment, PRIMARY, drivers.context).seen is Seen.DONE)
+        with pytest.raises(psycopg.OperationalError):
+            client.execute("select 1")
 
 
 def test_what_cannot_be_looked_at_is_unknown_and_never_cut_off(pair: LabPair, drivers: Drivers) -> None:
