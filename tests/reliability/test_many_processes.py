@@ -23,7 +23,7 @@ from tests.reliability.figures import times, told
 from tests.reliability.http_target import HttpTarget
 from tests.reliability.processes import CHECKOUT, Ground, WorkerProcess, ground, playbook, step, until
 
-LEASE = 4.0
+LEASE = 6.0
 
 
 @pytest.fixture

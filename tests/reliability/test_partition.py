@@ -20,7 +20,7 @@ from tests.reliability.other_worker import at_site
 from tests.reliability.processes import Ground, WorkerProcess, ground, playbook
 from tests.reliability.test_many_processes import LOCKS, PAIR, asking
 
-LEASE = 4.0
+LEASE = 6.0
 WAYS = (("out",), ("in",), ("in", "out"))
 """Nothing arrives; the commit arrives and its answer is lost; both."""
 
