@@ -117,7 +117,7 @@ class Engine:
         """
         ours = self.sites is None or ready.site in self.sites
         workflow_id, failures = self._free_id(ready.workflow_id)
-        if failures >= steps.POISON:
+        if failures >= steps.FRUITLESS:
             return False
         if workflow_id is None or self._start_attempt is None:
             return True

@@ -10,7 +10,7 @@ from app.runs.leases import WorkerLease
 from app.runs.models import StepRun
 from app.runs.progress import advance, as_ready, look_or_ask
 from app.runs.rules import Call, StepState
-from app.runs.steps import POISON, held_step
+from app.runs.steps import FRUITLESS, POISON, held_step
 from app.runs.view import Held, hold, set_ready, tell
 from app.runs.work import ReadyStep
 from runners.contract import Effect, Repeat, Text, Verdict
@@ -68,8 +68,8 @@ def cannot_begin(session: Session, step_run_id: str, attempt: int, *, now: datet
     if row.attempt != attempt or row.state is not StepState.READY:
         return
     reason = Text(
-        nl=f"De stap kon {POISON} keer niet worden begonnen. Kijk in het logboek van de werker.",
-        en=f"The step could not be begun, {POISON} times. Look in the log of the worker.",
+        nl=f"De stap kon {FRUITLESS} keer niet worden begonnen. Kijk in het logboek van de werker.",
+        en=f"The step could not be begun, {FRUITLESS} times. Look in the log of the worker.",
     )
     _park(row, reason, now)
     tell(session, held.run, f"step.{row.state.value}", now=now, step=row.step_id, reason=reason)

@@ -24,9 +24,12 @@ from runners.contract import Effect, Observation, Outcome, Repeat, Seen, Text, V
 LOOK_SECONDS = 60
 """How long a mere look may take where the step's own time-out is longer."""
 LONGEST_LOG = 200_000
-POISON = 3
-"""So many workers lost over one attempt, or so many failed beginnings: the step is parked for a person."""
+POISON = 4
+"""So many workers lost over one step: it is parked for a person."""
 SUSPECT = POISON - 1
+"""From here on it is tried alone, which takes time: so not yet where a worker was killed a time or two from outside."""
+FRUITLESS = 3
+"""So many beginnings of one attempt that failed: it is parked for a person."""
 
 
 def ready_steps(session: Session, sites: frozenset[str] | None) -> list[ReadyStep]:

@@ -31,7 +31,7 @@ def test_a_step_that_kills_its_worker_each_time_is_parked_and_the_runs_beside_it
             worker.launch()
         return real.state(poison) == "interrupted"
 
-    until(parked, "the poison is parked", 120)
+    until(parked, "the poison is parked", 240)
     after = real.begun(playbook("test-after", target("short", real.folder, "keyed")))
     for each in (beside, after):
         real.wait_state(each, "completed", 60)
