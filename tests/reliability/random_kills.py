@@ -160,7 +160,7 @@ def measure(real: Ground, runs: list[str], last: int, restarted: float, tally: T
         open_runs = [each for each in unfinished if each not in begun_at and real.state(each) is RunState.RUNNING.value]
         return not open_runs
 
-    until(all_began, "the interrupted runs went on", 60)
+    until(all_began, "the interrupted runs went on", 120)
     tally.interrupted += len(begun_at)
     tally.resumed += [at - restarted for at in begun_at.values()]
 
