@@ -153,7 +153,7 @@ def test_a_side_that_came_back_running_is_stopped_first_and_nobody_gets_in_while
 
 
 def test_a_list_of_an_older_state_opens_no_way_to_a_rewind(pair: LabPair, drivers: Drivers) -> None:
-    lose_the_primary(pair)
+    alone(pair, "insert into written values (5)")
     taken_over(pair, drivers)
     drivers.fence_returned(PRIMARY)
     drivers.divergence(PRIMARY)
