@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+from dbos import error as engine_error
 from sqlalchemy import Engine as SqlEngine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlmodel import Session, select
@@ -115,6 +116,13 @@ class Engine:
 
         False: it was tried so often, and failed before it was begun, that trying again is of no use.
         """
+        try:
+            return self._dispatched(ready)
+        except engine_error.DBOSException as refused:  # the sweep repeats it; the command before it was committed
+            log.warning("the engine did not take a step", step=ready.step_run_id, error=str(refused))
+            return True
+
+    def _dispatched(self, ready: ReadyStep) -> bool:
         ours = self.sites is None or ready.site in self.sites
         workflow_id, failures = self._free_id(ready.workflow_id)
         if failures >= steps.FRUITLESS:
