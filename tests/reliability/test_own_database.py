@@ -45,7 +45,8 @@ def wait_begun(served: Served, run_id: str, name: str) -> None:
     try:
         until(lambda: any(call.startswith(f"{name} ") for call in real.told(slow.CALLS)), f"{name} began", 90)
     except AssertionError as error:
-        told = f"{calm(real, run_id)} {real.world.held(run_id).run.pause_reason} {real.steps(run_id)}"
+        steps = {each.step_id: (each.state, each.outcome) for each in real.world.held(run_id).steps.values()}
+        told = f"{calm(real, run_id)} {real.world.held(run_id).run.pause_reason} {steps[name]}"
         raise AssertionError(f"{error}: {told}\n{served.log()[-4000:]}") from error
 
 
