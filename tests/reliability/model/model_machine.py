@@ -49,7 +49,10 @@ class Switching(RuleBasedStateMachine):
         """A run is planned and approved, by the right people or not, and is somewhere on its way."""
         self.drawn, self.story = [drawn], []
         chance = self._chance(drawn)
-        playbook, people = chance.choice((*sorted(playbook_files()), "model-switch")), chance.choice(APPROVERS)
+        playbook, people = (
+            chance.choice((*sorted(playbook_files()), "model-switch", "model-switch")),
+            chance.choice(APPROVERS),
+        )
         edited, point = chance.random() < 0.15, chance.randrange(60)
         self.trouble = chance.choice((0.2, 0.4, 0.6))
         self.story.append(f"{playbook}, approved by {people}, edited between {edited}, until {point}")
@@ -61,8 +64,9 @@ class Switching(RuleBasedStateMachine):
             until(scene, a, near=60)
 
         self._happens(begun, point, 0)
-        if chance.random() < 0.5:
-            self._happens(chance.choice((trouble_at, sleep_at, word_at)), chance.randrange(4), chance.randrange(60))
+        if chance.random() < 0.9:
+            trouble = chance.choice((trouble_at, trouble_at, sleep_at, word_at))
+            self._happens(trouble, 0, chance.randrange(60))  # to the step that is in hands now
 
     @rule(drawn=DRAWN)
     def happens(self, drawn: int) -> None:
