@@ -17,6 +17,8 @@ class Tally:
     fail_overs: int = 0
     instants: int = 0
     two_writable: int = 0
+    alone: int = 0
+    """Instants in which a lost side, all of our ways to it shut, still took writes of its own beside the other one."""
     promoted: int = 0
     refused_tokens: int = 0
     ends: dict[str, int] = field(default_factory=dict)
@@ -45,6 +47,7 @@ def fail_over(playbook: str, seed: int, tally: Tally, *, story: list[str] | None
         tally.fail_overs += len(scene.book.starts)
         tally.instants += scene.world.instants
         tally.two_writable += scene.world.two_writable
+        tally.alone += scene.world.alone
         tally.promoted += len(scene.world.lost)
         tally.refused_tokens += scene.world.refused_tokens
         for run_id in scene.runs:
