@@ -105,7 +105,9 @@ def _drill(
         _refuse_other_drill(drill, plan)
         version = session.get_one(PlaybookVersion, drill.playbook_id)
         lost = what_is_lost(session, data.lost, drill.pair_id)
-        _refuse_playbook(Playbook.model_validate(version.content), lost)
+        playbook = Playbook.model_validate(version.content)
+        _refuse_playbook(playbook, lost)
+        _refuse_lost_target(playbook, drill.inputs, lost)
         return drill, lost
     approved = approved_version(session, plan.id)
     if approved is None:
@@ -128,6 +130,7 @@ def _new_drill(
     lost = what_is_lost(session, data.lost, given.pair_id)
     _refuse_playbook(playbook, lost)
     inputs = given.with_sides(playbook, lost["sides"])
+    _refuse_lost_target(playbook, inputs, lost)
     drill = Drill(
         ref=next_ref(session, "ACT"),
         title=pick(say("Activation of {plan}", plan=plan.name))[:200],
@@ -175,6 +178,13 @@ def _refuse_playbook(playbook: Playbook, lost: dict[str, list[str]]) -> None:
     if set(lost["sides"]) == {"primary", "fallback"}:
         reason = say("Both sides are lost: there is nothing to fail over to. Restore a backup instead.")
         raise InvalidInput(reason, errors=[FieldError("lost/sides", "both-sides-lost", reason)])
+
+
+def _refuse_lost_target(playbook: Playbook, inputs: dict[str, Any], lost: dict[str, list[str]]) -> None:
+    sides = opposed(playbook.inputs)
+    if sides is not None and inputs.get(sides[1]) in lost["sides"]:
+        reason = say("The side that would take over is lost. Name the other side, or restore a backup.")
+        raise InvalidInput(reason, errors=[FieldError("lost/sides", "target-lost", reason)])
 
 
 def _participants(session: Session, plan: Plan, data: ActivationBase) -> list[dict[str, Any]]:

@@ -108,7 +108,8 @@ def why_void(session: Session, run: Run, *, now: datetime) -> Words | None:
     """Why a run may not do what can't be undone: its approval ended, or what runs is not what was approved."""
     drill = session.get_one(Drill, run.drill_id)
     try:
-        digest = compose(session, drill, by_hand=run.by_hand).digest
+        loss = activated.loss_of(activated.of(session, run))  # what is for a lost side alone may hold more locks
+        digest = compose(session, drill, by_hand=run.by_hand, loss=loss).digest
     except Problem as problem:
         return words.unusable(problem)
     if digest != run.digest:

@@ -86,6 +86,7 @@ def resume(session: Session, run_id: str, *, actor: Actor, reason: str, now: dat
     """Go on after a pause; past the point of no return also after an abort, for from there only forward leads out."""
     held = hold(session, run_id)
     require(held, Command.RESUME)
+    _require_looked(held, actor)
     run = held.run
     if run.aborting and run.paused is not Pause.RESTORED:
         run.aborting, run.abort_reason = False, {}
@@ -95,6 +96,11 @@ def resume(session: Session, run_id: str, *, actor: Actor, reason: str, now: dat
     _note(session, held, Command.RESUME, actor, reason, now)
     advance(session, held, now=now)
     return held
+
+
+def _require_looked(held: Held, actor: Actor) -> None:
+    if held.run.paused is Pause.RESTORED and actor.person_id is None:
+        raise NotAllowed(say("This run came out of a backup. Only a person who looked can let it go on."))
 
 
 def _forget_stop(held: Held, row: StepRun) -> None:
@@ -177,6 +183,7 @@ def undo(session: Session, run_id: str, *, actor: Actor, reason: str, now: datet
     """Take back what was started, in reverse order; what runs now is stopped and looked at first."""
     held = hold(session, run_id)
     require(held, Command.UNDO)
+    _require_looked(held, actor)
     held.run.undoing, held.run.aborting, held.run.paused = True, False, None
     for row in held.steps.values():
         if row.state is StepState.UNDO_FAILED:

@@ -59,8 +59,8 @@ class Composed:
 def compose(session: Session, drill: Drill, *, by_hand: bool = False, loss: Loss | None = None) -> Composed:
     """Everything that a run of `drill` would run. Raises the domain's errors where an input can't be resolved.
 
-    `loss`: what an activation says is lost. The digest does not change by it: who approves the playbook approves what
-    it foresees for a lost side.
+    `loss`: what an activation says is lost. The digest does not change by it, unless what is for a lost side alone
+    holds further environments: who approves the playbook approves what it foresees for a lost side.
     """
     version = session.get_one(PlaybookVersion, drill.playbook_id)
     whole = Playbook.model_validate(version.content).for_mode(drill.mode, lost=bool(loss))

@@ -86,16 +86,26 @@ def _debt(held: Held, each: Owed, row_id: str, now: datetime) -> Obligation:
 
 
 def catch_up(session: Session, held: Held, *, now: datetime) -> None:
-    """Settle the debts for which a step of this run did what was passed over then, and note what it found lost."""
-    run = held.run
+    """At the end of a run: settle the debts for which its steps did what was passed over then, and did not undo it."""
+    note_losses(session, held, now=now)
+    for debt in open_of(session, held.run.pair_id):
+        step = _paid_by(session, held, debt)
+        if step is not None:
+            _settle(session, debt, held.run, step, now)
+
+
+def note_losses(session: Session, held: Held, *, now: datetime) -> None:
+    """Write beside the activation what the steps of this run found lost."""
     for row in held.steps.values():
         if row.state in _DONE and LOST_ROWS in measurements(row):
             _note_loss(session, held, row, now)
-    for debt in open_of(session, run.pair_id):
-        rejoining = _was_to_rejoin(session, debt)
-        step = next((row for row in held.steps.values() if _pays(row, debt, rejoining)), None)
-        if step is not None and debt.run_id != run.id:
-            _settle(session, debt, run, step, now)
+
+
+def _paid_by(session: Session, held: Held, debt: Obligation) -> StepRun | None:
+    if debt.run_id == held.run.id:
+        return None
+    rejoining = _was_to_rejoin(session, debt)
+    return next((row for row in held.steps.values() if _pays(row, debt, rejoining)), None)
 
 
 def _was_to_rejoin(session: Session, debt: Obligation) -> bool:
@@ -157,12 +167,16 @@ def _last_activation(session: Session, run: Run, row: StepRun) -> Activation | N
 
 
 def bar(session: Session, held: Held, row: StepRun, *, now: datetime) -> Words | None:
-    """Why a side may not take part again by this step; None where nothing is owed that stands before it."""
+    """Why a side may not take part again by this step; None where nothing is owed that stands before it.
+
+    What this run did itself counts here already, and is settled when the run ends: until then it may be undone.
+    """
     if not row.driver.get("rejoins") or held.run.pair_id is None:
         return None
-    catch_up(session, held, now=now)
+    note_losses(session, held, now=now)
     sides = row.driver.get("sides", ())
-    owing = [each for each in open_of(session, held.run.pair_id) if each.bars and each.side in (None, *sides)]
+    barring = [each for each in open_of(session, held.run.pair_id) if each.bars and each.side in (None, *sides)]
+    owing = [each for each in barring if _paid_by(session, held, each) is None]
     if not owing:
         return None
     nl, en = listed(owing)

@@ -84,6 +84,8 @@ def complete(
     row = _open_row(session, obligation_id)
     if row.kind is ObligationKind.REVIEW:
         raise NotToBeSaidDone(say("This is a review: an approver who did not begin it says whether it was right."))
+    if row.kind is ObligationKind.DEBT and actor.person_id is None:
+        raise NotAllowed(say("Only a person can say that what is owed was done: somebody must answer for it."))
     _require_evidence(session, row, evidence, forced)
     row.done_at, row.reason, row.done_by, row.forced = now, reason, actor.ref, forced
     row.evidence = list(evidence)
