@@ -22,6 +22,7 @@ from app.playbooks.rules import (
 from runners.contract import Effect, Fact, Registry, Runner, Side
 
 FENCED = "fenced"
+CAUGHT_UP = "caught-up"
 MOST_SIDES = 4
 """Every way to fill them is looked at, so there may not be many."""
 
@@ -169,28 +170,53 @@ class _World:
         return {each for each in found if each is not None}
 
     def disturbs(self, step: Step, about: About) -> bool:
-        """Whether a step changes the node that a fact is about, so that an older proof says nothing any more."""
+        """Whether a step changes a node that a fact is about, so that an older proof says nothing any more.
+
+        *Caught up* is about both: what the other side takes in after it, the standby was not seen to have.
+        """
         runner = self.runner(step)
         if runner is None or runner.effect is not Effect.CHANGES:
             return False
         if step.with_.get("pair") != about.pair:
             return False
-        return self.side(step.with_.get("node")) is about.side
+        side = self.side(step.with_.get("node"))
+        return side is about.side or (about.kind == CAUGHT_UP and side is about.side.other)
 
     def missing(self, step: Step, about: About) -> Message | None:
         """None if the fact holds on every path to the step; else in words where it fails."""
         providers = [each for each in self.playbook.steps if about in self.provided(each)]
         if not any(self._holds(each, step, about) for each in providers):
-            inside = [each.id for each in providers if each.id in self.before[step.id]]
+            inside = [each for each in providers if each.id in self.before[step.id]]
             if inside:
-                return say("'{step}' proves it, and a step after that changes it again", step=inside[0])
+                return self._how(inside[0], step, about)
             if not providers:
                 return say("no step before it proves it")
             return say("'{step}' is not before it", step=providers[0].id)
         return self._missing_by_goto(step, about, providers)
 
+    def _how(self, provider: Step, step: Step, about: About) -> Message:
+        """Why what an earlier step proves counts no more at a later one."""
+        if self._too_early(provider, step, about):
+            side = about.side.other.value
+            return say("'{step}' looks before the {side} side is proven fenced", step=provider.id, side=side)
+        return say("'{step}' proves it, and a step after that changes it again", step=provider.id)
+
+    def _too_early(self, provider: Step, step: Step, about: About) -> bool:
+        """Whether it is measured what the standby has while the other side may still take in more.
+
+        Only where the later step has its fence: else that is what must be mended first.
+        """
+        if about.kind != CAUGHT_UP:
+            return False
+        fence = About(FENCED, about.pair, about.side.other)
+        proofs = [each for each in self.playbook.steps if fence in self.provided(each)]
+        fenced = any(self._holds(each, step, fence) for each in proofs)
+        return fenced and not any(self._holds(each, provider, fence) for each in proofs)
+
     def _holds(self, provider: Step, step: Step, about: About) -> bool:
         if provider.id not in self.before[step.id]:
+            return False
+        if self._too_early(provider, step, about):
             return False
         harmless = self.before[provider.id] | {provider.id, step.id} | self.after[step.id]
         return not any(self.disturbs(each, about) for each in self.playbook.steps if each.id not in harmless)

@@ -45,6 +45,37 @@ def test_a_standby_that_did_not_catch_up_is_not_promoted():
     assert codes(text) == {("promote", "caught-up-missing")}
 
 
+FENCE_OF_THE_OLD_SIDE = '  - {id: twice, uses: postgres.fence, with: {pair: "${pair}", node: "${from}"}, timeout: PT1M, needs: [final], irreversible: true}\n'
+CHECK_AGAIN = CHECK_LINE.replace("id: fenced", "id: still").replace("[fence]", "[twice]")
+
+
+MEASURED = '"${steps.fence.measurements.final_lsn}"'
+
+
+@pytest.mark.parametrize(
+    ("proof", "position", "before"),
+    [
+        (CHECK_LINE, '"0/3000060"', "go"),
+        (CHECK_LINE, '"0/3000060"', "fence"),
+        (CHECK_LINE, MEASURED, "fence"),
+        (SIGNED, '"0/3000060"', "go"),
+        (SIGNED, MEASURED, "fence"),
+    ],
+)
+def test_what_the_standby_has_is_measured_after_the_proof_of_the_fence(proof, position, before):
+    text = SOUND.replace(CHECK_LINE, proof).replace(MEASURED, position)
+    assert codes(text) == set()
+    early = text.replace("    needs: [fenced]\n", f"    needs: [{before}]\n").replace("[final]", "[final, fenced]")
+    assert codes(early) == {("promote", "caught-up-missing")}
+
+
+def test_what_the_standby_had_before_a_second_fence_counts_no_more():
+    text = SOUND.replace("  - id: promote\n", FENCE_OF_THE_OLD_SIDE + CHECK_AGAIN + "  - id: promote\n")
+    assert ("promote", "caught-up-missing") in codes(
+        text.replace("needs: [final]\n    point", "needs: [still]\n    point")
+    )
+
+
 def test_a_fence_taken_away_after_its_proof_counts_no_more():
     text = SOUND.replace(CHECK_LINE, CHECK_LINE + UNFENCE)
     assert ("promote", "promote-without-fence") in codes(text)
