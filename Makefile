@@ -20,7 +20,7 @@ demo: $(VENV)/.lab $(WHEELS)/.complete
 	@exec $(VENV)/bin/wissel demo $(if $(filter-out 0,$(AUTO)),--auto) $(DEMO)
 
 test: $(VENV)/.test $(WHEELS)/.complete $(SPECTRAL)/.complete components
-	@$(RUN) -m pytest $(PYTEST)
+	@$(RUN) -m pytest $(if $(PYTEST),$(PYTEST),-n 2 --dist loadfile)
 
 check: $(VENV)/.test
 	@$(VENV)/bin/ruff check .
