@@ -35,6 +35,8 @@ log = structlog.get_logger()
 SWEEP_SECONDS = 1.0
 STUCK_SECONDS = 8.0
 """How long one look of the clock, the sweeper or the watch may take before health turns red."""
+BEAT_AGAIN_SECONDS = 0.5
+"""How soon a beat that failed is tried again: a database that restarts often would else meet every beat while away."""
 LONG_SECONDS = 600.0
 """The same for what works through all plans and services."""
 FLUSH_SECONDS = 1.0
@@ -97,7 +99,7 @@ class Worker:
         Judge and kits work through all there is: how long that may take nobody knows, and nothing waits for it.
         """
         made, lease, tick = Rounds(), self.settings.lease_seconds, self.settings.tick_seconds
-        made.add("lease", lease / 5, self._beat, late=lease, stuck=lease)
+        made.add("lease", lease / 5, self._beat, late=lease, stuck=lease, again=BEAT_AGAIN_SECONDS)
         made.add("watch", WATCH_SECONDS, self._watch, late=10.0, stuck=STUCK_SECONDS)
         made.add("room", SWEEP_SECONDS, self._look_for_room, late=10.0, stuck=STUCK_SECONDS)
         made.add("sweeper", SWEEP_SECONDS, self._sweep, late=10.0, stuck=STUCK_SECONDS)
@@ -111,6 +113,7 @@ class Worker:
         self._rounds.stop()
         wakeup.register(None)
         self._looks.shutdown(wait=False, cancel_futures=True)
+        self.hosts.term.begin_anew()  # so that what we kill now is taken over, and no outcome of that step
         self.hosts.kill_all()
         self._rounds.join(2)
         self.engine.stop()

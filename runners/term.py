@@ -41,25 +41,35 @@ class Term:
         """For the hosts, which can only read."""
         os.unlink(path)
         self._standing = Standing(1, math.inf)
-        self._write()
+        self.lapses = 0
+        """How often it was over before it was extended: a host of before may have ended meanwhile."""
+        self._write(self._standing)
 
     @property
     def life(self) -> int:
         """The present life of the worker; what was begun in a former one is no longer its own."""
         return self._standing.life
 
+    @property
+    def is_over(self) -> bool:
+        """Whether no host may act now."""
+        return passed() >= self._standing.until
+
     def extend(self, until: float) -> None:
         """Hosts may act until then (as `passed` counts)."""
-        self._standing = Standing(self.life, until)
-        self._write()
+        before, after = self._standing, Standing(self.life, until)
+        self._write(after)
+        if passed() >= before.until:  # looked at last: who still read the former moment, read it before now
+            self.lapses += 1
+        self._standing = after
 
     def begin_anew(self) -> None:
         """What was begun so far may act no more: others hold it by now."""
         self._standing = Standing(self.life + 1, self._standing.until)
-        self._write()
+        self._write(self._standing)
 
-    def _write(self) -> None:
-        one = (self._standing.life, self._standing.until)
+    def _write(self, standing: Standing) -> None:
+        one = (standing.life, standing.until)
         os.pwrite(self._out, _SHAPE.pack(*one, *one), 0)
 
 

@@ -23,6 +23,8 @@ class Round:
     """Seconds after which it is wrong that none has ended well."""
     stuck: float
     """Seconds after which it is wrong that one is still under way."""
+    again: float
+    """Seconds to the next one after one that failed."""
     ended: float = field(default_factory=clock.passed)
     begun: float | None = None
     thread: threading.Thread | None = None
@@ -38,18 +40,23 @@ class Round:
             return f"has not run for {now - self.ended:.0f} s"
         return None
 
-    def go(self) -> None:
-        """Do it once; a database that does not answer, or a bug, does not end the rounds: health turns red."""
+    def go(self) -> bool:
+        """Do it once, and say whether it went well.
+
+        A database that does not answer, or a bug, does not end the rounds: health turns red.
+        """
         self.begun = clock.passed()
         try:
             self.body()
             self.ended = clock.passed()
+            return True
         except SQLAlchemyError as error:
             log.warning("the database did not answer", thread=self.name, error=str(error).splitlines()[0])
         except Exception:  # a watcher that died silently would leave an abort unheard
             log.exception("a watcher failed", thread=self.name)
         finally:
             self.begun = None
+        return False
 
 
 class Rounds:
@@ -59,9 +66,18 @@ class Rounds:
         self._stopping = threading.Event()
         self._rounds: list[Round] = []
 
-    def add(self, name: str, every: float, body: Callable[[], None], *, late: float, stuck: float) -> None:
-        """A further round, before `start`."""
-        self._rounds.append(Round(name, every, body, late, stuck))
+    def add(
+        self,
+        name: str,
+        every: float,
+        body: Callable[[], None],
+        *,
+        late: float,
+        stuck: float,
+        again: float | None = None,
+    ) -> None:
+        """A further round, before `start`; `again`: seconds to the next one after one that failed, else `every`."""
+        self._rounds.append(Round(name, every, body, late, stuck, every if again is None else min(again, every)))
 
     def start(self) -> None:
         """Begin all; each does its thing for the first time after its pause."""
@@ -91,5 +107,6 @@ class Rounds:
         return {each.name: each.trouble() for each in self._rounds}
 
     def _repeat(self, each: Round) -> None:
-        while not self._stopping.wait(each.every):
-            each.go()
+        pause = each.every
+        while not self._stopping.wait(pause):
+            pause = each.every if each.go() else each.again

@@ -10,19 +10,21 @@ import os
 import socket
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from dbos import error as engine_error
 from sqlalchemy import Engine as SqlEngine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlmodel import Session, select
 
-from app.core import clock, pages
+from app.core import clock, faults, pages
 from app.core.columns import new_id
 from app.core.db import Database, make_engine
 from app.core.settings import Settings
@@ -76,6 +78,8 @@ class Engine:
         self._holding: set[tuple[str, int]] = set()
         self._present: set[str] = set()
         """Ids of the workflows that this process has a thread for."""
+        self._fruitless: Counter[tuple[str, int]] = Counter()
+        """How often an attempt could not be begun for an error of our own."""
         self._stopping = threading.Event()
         self._ledger: SqlEngine | None = None
         """Keeps the file of DBOS and its log open, where that is SQLite: closed, the log would give its room away."""
@@ -114,27 +118,27 @@ class Engine:
     def dispatch(self, ready: ReadyStep) -> bool:
         """Start an attempt here when its site is ours, else put it on its site's queue; repeating is harmless.
 
-        False: it was tried so often, and failed before it was begun, that trying again is of no use.
+        False: it was tried so often, and failed before it was begun, that trying again is of no use. A database that
+        was away or busy, or the engine itself, is no such failure.
         """
+        if self._fruitless[ready.step_run_id, ready.attempt] >= steps.FRUITLESS:
+            return False
         try:
-            return self._dispatched(ready)
+            self._dispatched(ready)
         except engine_error.DBOSException as refused:  # the sweep repeats it; the command before it was committed
             log.warning("the engine did not take a step", step=ready.step_run_id, error=str(refused))
-            return True
+        return True
 
-    def _dispatched(self, ready: ReadyStep) -> bool:
+    def _dispatched(self, ready: ReadyStep) -> None:
         ours = self.sites is None or ready.site in self.sites
-        workflow_id, failures = self._free_id(ready.workflow_id)
-        if failures >= steps.FRUITLESS:
-            return False
+        workflow_id = self._free_id(ready.workflow_id)
         if workflow_id is None or self._start_attempt is None:
-            return True
+            return
         with SetWorkflowID(workflow_id):
             if ours:
                 self._start_here(self._start_attempt, workflow_id, ready)
             else:
                 DBOS.enqueue_workflow(queue_name(ready.site), self._start_attempt, ready.step_run_id, ready.attempt)
-        return True
 
     def _start_here(self, start: Callable[[str, int], Any], workflow_id: str, ready: ReadyStep) -> None:
         self._present.add(workflow_id)
@@ -146,20 +150,18 @@ class Engine:
             if not started:  # it may be written down all the same, and has no thread
                 self._present.discard(workflow_id)
 
-    def _free_id(self, workflow_id: str) -> tuple[str | None, int]:
+    def _free_id(self, workflow_id: str) -> str | None:
         """The id to start under: a new one where the old workflow ended without taking the step; None: it is under way.
 
-        A workflow can end so when its transaction failed (a database that went away); the step is still ready then.
-        Beside it how many ended in an error.
+        A workflow can end so when its process was held for dead, or stopped; the step is still ready then.
         """
-        candidate, number, failures = workflow_id, 1, 0
+        candidate, number = workflow_id, 1
         while (status := DBOS.get_workflow_status(candidate)) is not None:
             if self._is_under_way(candidate, status.status, status.executor_id):
-                return None, failures
+                return None
             number += 1
-            failures += status.status == "ERROR"
             candidate = f"{workflow_id}:{number}"
-        return candidate, failures
+        return candidate
 
     def _is_under_way(self, workflow_id: str, status: str, executor: str | None) -> bool:
         """Whether somebody is still about to take the step; what waits for a process that died meanwhile is nobody's.
@@ -216,7 +218,9 @@ class Engine:
 
     def _walk_on(self, work: Work, life: int) -> Taken | None:
         try:
-            return self._finish_and_begin(work, self._performer.perform(work, life))
+            performed = self._performer.perform(work, life)
+            # Without a word nothing is written: nobody holds the step any more, so the sweep gives it back.
+            return None if performed is None else self._finish_and_begin(work, performed)
         finally:
             self._holding.discard((work.step_run_id, work.attempt))
 
@@ -224,7 +228,16 @@ class Engine:
         def within(session: Session) -> Work | None:
             return steps.begin(session, step_run_id, attempt, owner=self._boot.owner, now=clock.now())
 
-        return self._taken(within)
+        attempted, well = (step_run_id, attempt), False
+        try:
+            taken = self._taken(within)
+            well = True
+            return taken
+        finally:
+            if well:
+                self._fruitless.pop(attempted, None)
+            elif not self._stopping.is_set():
+                self._fruitless[attempted] += 1
 
     def _finish_and_begin(self, work: Work, performed: Performed) -> Taken | None:
         ending = steps.Ending(performed.outcome, performed.evidence, performed.error)
@@ -243,11 +256,14 @@ class Engine:
         """
         tried: list[Taken] = []
         taken: Taken | None = None
+        begun = clock.passed()
 
         def within(session: Session) -> Taken | None:
             for each in tried:
                 if steps.is_begun(session, each[0], self._boot.owner):
                     return each
+            nonlocal begun
+            begun = clock.passed()
             life = self._performer.life  # read before: whoever is held for dead from here on begins a new one
             work = body(session)
             if work is None:
@@ -261,7 +277,13 @@ class Engine:
         finally:
             kept = {(taken[0].step_run_id, taken[0].attempt)} if taken else set()
             self._holding -= {(work.step_run_id, work.attempt) for work, _ in tried} - kept
-        return taken
+        return self._with_its_time(*taken, begun) if taken else None
+
+    def _with_its_time(self, work: Work, life: int, begun: float) -> Taken:
+        """Work that was begun at `begun`, once our lease lets a body act: it has its whole time from now on."""
+        while not self._performer.may_act and not self._stopping.wait(SOON):
+            pass
+        return replace(work, deadline=work.deadline + timedelta(seconds=clock.passed() - begun)), life
 
     def _until_taken(self, body: Callable[[Session], Answer]) -> Answer:
         pause = SOON
@@ -269,9 +291,13 @@ class Engine:
             try:
                 with self._database.transaction() as session:
                     return body(session)
-            except DBAPIError as error:
-                passing = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
-                if not passing or self._stopping.wait(pause):
+            except SQLAlchemyError as error:
+                if not _is_passing(error) or self._stopping.wait(pause):
                     raise
                 log.warning("the database did not take it yet", error=str(error).splitlines()[0])
                 pause = min(2 * pause, LATER)
+
+
+def _is_passing(error: SQLAlchemyError) -> bool:
+    """Whether the same may be taken later: a database that is away, busy or full, or a pool that is empty."""
+    return isinstance(error, OperationalError | InterfaceError) or faults.of(error) is not None

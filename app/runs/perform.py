@@ -76,8 +76,26 @@ class Performer:
         """The present life of this process: a step that is begun now may act as long as this life lasts."""
         return self._hosts.term.life
 
-    def perform(self, work: Work, life: int) -> Performed:
-        """Carry it out. Never raises for what a runner or its host does: that is an error in the answer."""
+    @property
+    def may_act(self) -> bool:
+        """Whether our lease is renewed, so that a body that is begun now is not refused at once."""
+        return not self._hosts.term.is_over
+
+    def perform(self, work: Work, life: int) -> Performed | None:
+        """Carry it out. Never raises for what a runner or its host does: that is an error in the answer.
+
+        None: our own lease ran out meanwhile and ended the body, or this process stops. That is no word about the
+        step: it is as with a worker that was lost, and goes on as its runner's `repeat` permits.
+        """
+        lapses = self._hosts.term.lapses
+        performed = self._performed(work, life)
+        term = self._hosts.term
+        if performed.outcome is None and (term.is_over or term.lapses != lapses or term.life != life):
+            log.warning("the lease ran out under a step", step=work.key)
+            return None
+        return performed
+
+    def _performed(self, work: Work, life: int) -> Performed:
         folder = self._scratch / work.step_run_id / str(work.attempt)
         scratch.remove(folder)
         state = Underway(work, life, [])

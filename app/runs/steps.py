@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlmodel import Session, col, or_, select
 
+from app.core.db import locked
 from app.playbooks.references import Unresolved
 from app.runs import approval, facts, leases, locks, restored, wakeup, words
 from app.runs.models import EvidenceFile, Run, Stay, StepRun
@@ -147,8 +148,12 @@ class Ending:
 
 
 def is_begun(session: Session, work: Work, owner: Owner) -> bool:
-    """Whether this owner's intent for that attempt stands in the rows, and nothing came after it."""
-    row = session.get(StepRun, work.step_run_id)
+    """Whether this owner's intent for that attempt stands in the rows, and nothing came after it.
+
+    Under the lock of the run: a commit of which only the answer was lost may be under way still.
+    """
+    locked(session, Run, work.run_id)
+    row = session.get(StepRun, work.step_run_id, populate_existing=True)
     return row is not None and _ours(row, work.attempt, owner)
 
 

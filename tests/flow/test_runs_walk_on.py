@@ -1,20 +1,28 @@
 """Outcome and next intent in one transaction: kept while the database is away, known when its answer was lost."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session, select
 
+from app.core import clock
+from app.core.evidence import EvidenceStore
 from app.core.settings import Settings
 from app.playbooks.rules import Mode
-from app.runs.engine import Boot, Engine
+from app.runs import handover, steps
+from app.runs.engine import SOON, Boot, Engine
 from app.runs.models import RunEvent
-from app.runs.perform import Performed
+from app.runs.perform import Performed, Performer
+from runners.contract import SitePolicy
+from runners.host_client import HostDied
+from runners.term import Term
 from tests.flow.runs_world import LINE, World, build, passed
 
 
@@ -46,7 +54,7 @@ def world(tmp_path: Path) -> World:
 
 
 def engine(world: World, tmp_path: Path, **unsteady: int) -> Engine:
-    performer: Any = SimpleNamespace(life=1)
+    performer: Any = SimpleNamespace(life=1, may_act=True)
     database: Any = Unsteady(world.database, **unsteady)
     return Engine(Settings(data_dir=tmp_path, sites="*"), database, performer, Boot("boot-1", "here", 1))
 
@@ -89,3 +97,137 @@ def test_what_is_no_passing_trouble_of_the_database_is_not_tried_for_ever(world,
     made._database.away = 1
     with pytest.raises(OperationalError):
         made._begin("any", 1)
+
+
+def test_a_body_begins_once_the_lease_is_renewed_and_has_its_whole_time_from_then_on(world, tmp_path):
+    world.started(world.drill(LINE, Mode.REHEARSAL))
+    [first] = world.ready()
+    made, looks = engine(world, tmp_path), iter([False] * 4 + [True])
+    made._performer = Waiting(looks)
+    before = clock.now()
+    work, _ = made._begin(first.step_run_id, first.attempt)
+    assert list(looks) == []
+    [timeout] = [each["timeout"] for each in LINE["steps"] if each["id"] == "restore"]
+    assert work.deadline >= before + timedelta(seconds=timeout + 4 * SOON)
+
+
+class Waiting:
+    """A performer whose lease is renewed only after some looks."""
+
+    life = 1
+
+    def __init__(self, looks: Iterator[bool]) -> None:
+        self._looks = looks
+
+    @property
+    def may_act(self) -> bool:
+        return next(self._looks)
+
+
+@pytest.mark.parametrize("ended", ["the lease ran out", "it was held for dead, or it stops"])
+def test_a_body_that_our_own_lease_ended_says_nothing_of_its_step_and_is_done_again_without_a_person(
+    world, tmp_path, ended
+):
+    run_id = world.started(world.drill(LINE, Mode.REHEARSAL))
+    [first] = world.ready()
+    made = engine(world, tmp_path)
+    work, life = made._begin(first.step_run_id, first.attempt)
+    hosts = Dying(ended)
+    made._performer = Performer(
+        world.database, EvidenceStore(tmp_path / "e"), hosts, made._boot.owner, tmp_path / "scratch", SitePolicy
+    )
+    assert made._walk_on(work, life) is None
+    assert (hosts.calls, made.holds(work.step_run_id, work.attempt)) == (1, False)
+    assert world.states(run_id)["restore"] == "started"  # no outcome, no look: as if its worker were lost
+    with world.database.transaction() as session:
+        [(step, attempt)] = handover.orphans(session, "boot-1")
+        handover.give_up(session, step, attempt, now=world.now)
+    row = world.held(run_id).steps["restore"]
+    assert (row.state, row.call, row.attempt) == ("ready", "run", first.attempt + 1)
+
+
+def test_a_host_that_died_within_the_lease_is_an_outcome_that_nobody_knows(world, tmp_path):
+    world.started(world.drill(LINE, Mode.REHEARSAL))
+    [first] = world.ready()
+    made = engine(world, tmp_path)
+    work, life = made._begin(first.step_run_id, first.attempt)
+    performer = Performer(
+        world.database,
+        EvidenceStore(tmp_path / "e"),
+        Dying("by itself"),
+        made._boot.owner,
+        tmp_path / "scratch",
+        SitePolicy,
+    )
+    performed = performer.perform(work, life)
+    assert performed is not None
+    assert (performed.outcome, "ended before" in performed.error.en) == (None, True)
+
+
+class Dying:
+    """Hosts of which each dies in its call, for a reason."""
+
+    def __init__(self, why: str) -> None:
+        self.term, self.why, self.calls = Term(), why, 0
+        self.term.extend(clock.passed() + 60)
+
+    def take(self, run_id: str, key: str) -> "Dying":
+        return self
+
+    def give_back(self, run_id: str, key: str) -> None:
+        pass
+
+    def call(self, *asked: Any) -> Any:
+        self.calls += 1
+        if self.why == "the lease ran out":
+            self.term.extend(clock.passed() - 1)
+            self.term.extend(clock.passed() + 60)  # renewed before anybody looked
+        elif self.why != "by itself":
+            self.term.begin_anew()
+        raise HostDied("the runner host ended before it answered")
+
+
+def dispatched(made: Engine, ready: Any, times: int) -> list[bool]:
+    """What dispatching says, each time after a beginning that ended as it may."""
+    said = []
+    for _ in range(times):
+        with suppress(SQLAlchemyError, ValueError):
+            made._begin(ready.step_run_id, ready.attempt)
+        said.append(made.dispatch(ready))
+    return said
+
+
+def test_only_an_error_of_our_own_in_the_beginning_counts_and_not_a_database_that_is_away(world, tmp_path, monkeypatch):
+    world.started(world.drill(LINE, Mode.REHEARSAL))
+    [first] = world.ready()
+    made = engine(world, tmp_path)
+    monkeypatch.setattr(made, "_dispatched", lambda ready: None)  # the outer edge: DBOS
+
+    def stop(*given: Any, **more: Any) -> None:
+        made._stopping.set()
+        raise gone()
+
+    def wrong(*given: Any, **more: Any) -> None:
+        raise ValueError("rows that this version cannot read")
+
+    monkeypatch.setattr("app.runs.engine.steps.begin", stop)
+    assert dispatched(made, first, 4) == [True] * 4
+    made._stopping.clear()
+    monkeypatch.setattr("app.runs.engine.steps.begin", wrong)
+    assert dispatched(made, first, 3) == [True, True, False]
+
+
+@pytest.mark.parametrize("trouble", [gone(), PoolTimeout("no connection is free")])
+def test_a_beginning_waits_for_a_database_that_is_away_or_busy(world, tmp_path, monkeypatch, trouble):
+    world.started(world.drill(LINE, Mode.REHEARSAL))
+    [first] = world.ready()
+    made, begin, left = engine(world, tmp_path), steps.begin, [trouble] * 3
+
+    def busy(*given: Any, **more: Any) -> Any:
+        if left:
+            raise left.pop()
+        return begin(*given, **more)
+
+    monkeypatch.setattr("app.runs.engine.steps.begin", busy)
+    assert made._begin(first.step_run_id, first.attempt) is not None
+    assert left == []

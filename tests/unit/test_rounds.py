@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from app.core import clock
 from app.core.rounds import Rounds
@@ -39,6 +40,22 @@ def test_what_does_its_work_has_no_trouble_and_does_it_again_and_again(rounds: R
     for _ in range(3):
         assert done.acquire(timeout=20)
     assert rounds.trouble() == {"it": None}
+
+
+def test_what_failed_is_done_again_soon_and_not_only_at_its_next_moment(rounds: Rounds) -> None:
+    """A beat that met the database while it was away must not wait until it is away once more."""
+    done = threading.Semaphore(0)
+
+    def fail() -> None:
+        done.release()
+        raise OperationalError("select 1", {}, Exception("away"))
+
+    rounds.add("it", 0.2, fail, late=600, stuck=600, again=0.001)
+    begun = time.monotonic()
+    rounds.start()
+    for _ in range(300):
+        assert done.acquire(timeout=20)
+    assert time.monotonic() - begun < 300 * 0.2 / 2
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -42,6 +42,15 @@ def test_a_call_may_act_within_the_term_and_the_life_in_which_it_was_begun(
     assert Leave(term.descriptor).holds(begun_in) is holds
 
 
+def test_a_term_that_was_over_before_it_was_extended_is_known_to_have_lapsed(term: Term) -> None:
+    assert (term.is_over, term.lapses) == (False, 0)
+    term.extend(passed() + 60)
+    term.extend(passed() - 0.001)
+    assert (term.is_over, term.lapses) == (True, 0)
+    term.extend(passed() + 60)
+    assert (term.is_over, term.lapses) == (False, 1)
+
+
 def test_without_a_term_a_host_acts_for_as_long_as_it_runs() -> None:
     assert Leave(None).holds(7)
 
