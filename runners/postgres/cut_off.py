@@ -34,6 +34,7 @@ from runners.postgres.connection import Connection, NotReached, connection, conn
 from runners.postgres.folder import MARGIN, NoFolder, folder
 from runners.postgres.paths import network_cut, proxy_shut, replication_shut
 from runners.postgres.standing import one_line
+from runners.switch import haproxy_socket
 from runners.switch.command import Command, CommandParams
 from runners.switch.haproxy_socket import NoAnswer, ask, servers
 
@@ -114,9 +115,9 @@ class CutOff(Runner):
             return could_not_look(_NO_WAY.nl, _NO_WAY.en)
         started = time.monotonic()
         stays = params.pair.node(params.node.other)
-        if (old := token.refused(stays, context)) is not None:
-            return old
         try:
+            if (old := _refused(params, context)) is not None:
+                return old
             link = connection(stays, context)  # nothing is shut where nobody could take over
             _shut_proxy(params, context)
             moment = datetime.now(UTC)
@@ -150,9 +151,9 @@ class CutOff(Runner):
     def undo(self, params: CutOffParams, context: Context) -> Outcome:
         """Receive again, reach it again, send the users there again; only where the side that stays is a standby."""
         stays, lost = params.pair.node(params.node.other), params.pair.node(params.node)
-        if (old := token.refused(stays, context)) is not None:
-            return old
         try:
+            if (old := _refused(params, context)) is not None:
+                return old
             link = connection(stays, context)
             if link.execute("select pg_is_in_recovery()").fetchone() != (True,):
                 nl = "De andere kant is geen standby meer; er is niets geopend."
@@ -171,6 +172,13 @@ class CutOff(Runner):
             nl, en = f"Openen mislukte: {one_line(error)}", f"Opening failed: {one_line(error)}"
             return failed(nl, en)
         return passed("De wegen zijn weer open.", "The ways are open again.", effective_at=datetime.now(UTC))
+
+
+def _refused(params: CutOffParams, context: Context) -> Outcome | None:
+    """What says, of all that is changed here, that somebody else is at it since. Raises `NoAnswer`."""
+    if (old := token.refused(params.pair.node(params.node.other), context)) is not None:
+        return old
+    return haproxy_socket.refused(params.pair.proxy, context) if params.pair.proxy is not None else None
 
 
 def _closing(proxy: Proxy, side: Side) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from runners.contract import (
     passed,
 )
 from runners.looking import SIDE_NAMES
-from runners.switch.haproxy_socket import MAINTENANCE, MARGIN, OUT, RUNNING, NoAnswer, ask, raised_token, servers
+from runners.switch.haproxy_socket import MAINTENANCE, MARGIN, OUT, RUNNING, NoAnswer, ask, refused, servers
 
 POLL = 0.002
 _NAME = re.compile(r"[A-Za-z0-9_.:-]+")
@@ -90,9 +90,8 @@ def _move(params: HaproxyParams, to: Side, context: Context) -> Outcome:
     started = time.monotonic()
     try:
         _look(proxy, to, context)  # both servers must be known before the first is taken out
-        highest = raised_token(proxy, context)
-        if highest > context.fencing_token:
-            return _newer(highest, context)
+        if (old := refused(proxy, context)) is not None:
+            return old
         # One line, so that a lost connection cannot leave the old side out and the new one not yet in.
         said = ask(proxy, "; ".join(_commands(proxy, to)), context)
         if said:  # success is silent
@@ -108,14 +107,6 @@ def _move(params: HaproxyParams, to: Side, context: Context) -> Outcome:
         return failed(seen.reason.nl, seen.reason.en)
     took = Measurement(name="moved_ms", value=round((time.monotonic() - started) * 1000, 1), unit="ms")
     return passed(seen.reason.nl, seen.reason.en, took, effective_at=datetime.now(UTC))
-
-
-def _newer(highest: int, context: Context) -> Outcome:
-    mine = context.fencing_token
-    return failed(
-        f"HAProxy kent een nieuwere opdrachtgever (token {highest}, deze stap heeft {mine}); er is niets gedaan.",
-        f"HAProxy knows a newer principal (token {highest}, this step has {mine}); nothing was done.",
-    )
 
 
 def _commands(proxy: Proxy, to: Side) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import socket
 import time
 from typing import NamedTuple
 
-from runners.contract import Context, Proxy
+from runners.contract import Context, Outcome, Proxy, failed
 
 MARGIN = 0.3
 ANSWER = 3.0
@@ -57,7 +57,18 @@ def sessions(proxy: Proxy, context: Context) -> dict[str, int]:
         raise NoAnswer(f"an answer that is not understood ({error})") from error
 
 
-def raised_token(proxy: Proxy, context: Context) -> int:
+def refused(proxy: Proxy, context: Context) -> Outcome | None:
+    """*Failed* where HAProxy has seen a higher token; else None, and ours is its highest now. Raises `NoAnswer`."""
+    highest, mine = _raised_token(proxy, context), context.fencing_token
+    if highest <= mine:
+        return None
+    return failed(
+        f"HAProxy kent een nieuwere opdrachtgever (token {highest}, deze stap heeft {mine}); er is niets gedaan.",
+        f"HAProxy knows a newer principal (token {highest}, this step has {mine}); nothing was done.",
+    )
+
+
+def _raised_token(proxy: Proxy, context: Context) -> int:
     """The highest fencing token that this backend was ever moved with, after ours was set where it is the highest.
 
     Its own rules have no condition, so it is read and then set; 0 where there is none, or where it keeps none.

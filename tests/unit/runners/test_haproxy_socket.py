@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runners.contract import EnvironmentPair, Node, Proxy, Seen, Side, Verdict
+from runners.contract import EnvironmentPair, Node, Outcome, Proxy, Seen, Side, Verdict
+from runners.postgres.cut_off import CutOff, CutOffParams
 from runners.switch.haproxy import Haproxy, HaproxyParams
 from tests.unit.runners.fake_context import FakeContext
 
@@ -99,6 +100,16 @@ def test_a_lower_token_than_haproxy_holds_moves_nobody(
     outcome = Haproxy().run(_params(tmp_path), context)
     assert (outcome.verdict, bool(moved)) == (verdict, verdict is Verdict.PASSED)
     assert verdict is Verdict.PASSED or f"token {known}, this step has 7" in outcome.reason.en
+
+
+@pytest.mark.parametrize("call", [CutOff().run, CutOff().undo])
+def test_a_lower_token_than_haproxy_holds_shuts_and_opens_no_way(
+    context: FakeContext, serve, tmp_path: Path, call: Callable[..., Outcome]
+) -> None:
+    fake = serve(lambda line: "proc.wissel_token_db: type=sint value=<8>\n" if line.startswith("get var") else BEFORE)
+    outcome = call(CutOffParams(pair=_params(tmp_path).pair, node=Side.PRIMARY), context)
+    assert (outcome.verdict, "token 8, this step has 7" in outcome.reason.en) == (Verdict.FAILED, True)
+    assert not [line for line in fake.asked if "set " in line]
 
 
 @pytest.mark.parametrize(
