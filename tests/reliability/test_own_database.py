@@ -20,17 +20,17 @@ from tests.reliability.served import Load, Served, data
 
 KILLS = times(3, 20)
 LEASE = {"WISSEL_LEASE_SECONDS": "120"}
-"""A worker that can't beat for two thirds of its lease ends what it does, and that is then a person's: a server that
-restarts on a loaded machine must not take that long here."""
+SHORT = 5.0
+"""Seconds of a lease that an absence of the database outlasts."""
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[LabServer, Served]]:
-    """A served Wissel on a PostgreSQL of its own."""
+def own(request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[LabServer, Served]]:
+    """A served Wissel on a PostgreSQL of its own; the parameter: the length of its lease."""
     with server() as (database, url):
         monkeypatch.setenv("WISSEL_TEST_POSTGRES", url)
         made = ground(tmp_path, url)
-        served = Served(made, data(tmp_path / "data") | LEASE)
+        served = Served(made, data(tmp_path / "data") | getattr(request, "param", LEASE))
         try:
             served.start().sign_in("operator")
             yield database, served
@@ -86,6 +86,29 @@ def test_its_database_is_killed_under_load_and_in_a_switch_and_nothing_acknowled
     assert (lost, twice, load.wrong) == ([], [], [])
     assert sum(count for code, count in load.codes.items() if code.startswith("503")) > 0, "the kills were not felt"
     assert real.told(slow.EFFECTS) == names
+
+
+@pytest.mark.parametrize("own", [{"WISSEL_LEASE_SECONDS": f"{SHORT:g}"}], indirect=True)
+def test_its_database_is_away_for_longer_than_the_lease_and_no_step_needs_a_person(own) -> None:
+    database, served = own
+    real, names = served.ground, ["kept", "ended", "last"]
+    chain = [step(each, real.folder, needs=names[max(0, n - 1) : n], late=True) for n, each in enumerate(names)]
+    run_id = real.begun(playbook("test-longer-than-the-lease", *chain))
+    wait_begun(served, run_id, "kept")
+    database.kill()
+    real.go("kept")  # its outcome comes while there is no database, and outlasts the lease
+    until(lambda: "kept" in real.told(slow.EFFECTS), "its effect is there")
+    time.sleep(2 * SHORT)
+    database.start()
+    wait_begun(served, run_id, "ended")
+    database.kill()
+    until(lambda: not real.body_alive(), "its body ended with the lease", 20 * SHORT)
+    database.start()
+    until(lambda: sum(call.startswith("ended ") for call in real.told(slow.CALLS)) == 2, "it began again", 90)
+    real.go()
+    until(lambda: calm(real, run_id) == "completed", "the run went on to its end", 90)
+    assert real.told(slow.EFFECTS) == names
+    assert real.told(slow.CALLS)[-1] == f"last {run_id}:last:1"
 
 
 @pytest.fixture

@@ -55,6 +55,20 @@ def test_an_observable_effect_that_is_not_there_is_made_once_under_a_new_key(rea
     assert real.told(slow.CALLS) == [f"one {run_id}:one:1", f"one {run_id}:one:2"]
 
 
+def test_what_an_orderly_stop_ends_is_done_again_by_the_next_start_as_after_a_kill(real: Ground) -> None:
+    worker = real.worker().start()
+    run_id = real.begun(playbook("test-stopped", step("one", real.folder, late=True)))
+    real.wait_called(1)
+    worker.end()
+    until(lambda: not real.body_alive(), "the body ended with its worker")
+    assert real.steps(run_id) == {"one": "started"}
+    worker.start()
+    real.wait_called(2, 10 * RESUMED_WITHIN)
+    real.go()
+    real.wait_state(run_id, "completed")
+    assert real.told(slow.EFFECTS) == ["one"]
+
+
 def test_an_effect_that_nobody_can_see_is_never_made_again_without_a_person(real: Ground) -> None:
     run_id = killed(real, step("one", real.folder, "never"))
     real.wait_state(run_id, "interrupted", RESUMED_WITHIN)
