@@ -25,6 +25,8 @@ _SCHEDULE: TypeAdapter[OnceAt | Recurring] = TypeAdapter(Schedule)
 _WINDOWS: TypeAdapter[list[Window]] = TypeAdapter(list[Window])
 FAR_AHEAD = timedelta(minutes=15)
 """A drill that was looked at up to so far after now was looked at by a clock that was wrong."""
+CLOCK_WAS_AHEAD = "clock-was-ahead"
+"""Why a moment that was dealt with too early does not count."""
 MOST_AT_ONCE = 500
 """Moments of one drill that one look records; after a longer absence the next look goes on."""
 
@@ -155,6 +157,7 @@ def _free_moments(session: Session, drill: Drill, now: datetime) -> None:
         DrillMoment.drill_id == drill.id,
         DrillMoment.state != MomentState.PLANNED,
         DrillMoment.trigger == Trigger.SCHEDULE,
+        DrillMoment.reason_code != CLOCK_WAS_AHEAD,  # freed before: its name is as long as one may be
         col(DrillMoment.due_at) > now,
     )
     text = Text(
@@ -163,7 +166,7 @@ def _free_moments(session: Session, drill: Drill, now: datetime) -> None:
     )
     for row in session.exec(wanted):
         row.nominal_local = f"{row.nominal_local}#{row.id[-12:]}"
-        row.reason_code, row.reason = "clock-was-ahead", text.model_dump()
+        row.reason_code, row.reason = CLOCK_WAS_AHEAD, text.model_dump()
         session.add(row)
         forget_missed(session, row.id)
 

@@ -142,6 +142,17 @@ def test_a_clock_that_showed_next_year_for_a_while_costs_no_moment_of_this_year(
     assert sum(state == "planned" for _, state, _ in moments(world)) == runs(world) == 11
 
 
+def test_a_clock_that_showed_next_year_twice_leaves_names_that_the_table_can_hold(world: World) -> None:
+    now = datetime(2027, 1, 11, 6, 30, tzinfo=UTC)
+    planned(world, {"month": "*", "day": "1"}, now, grace_s=600)
+    for minutes in (1, 2, 3):
+        beat(world, now + timedelta(days=365, minutes=minutes))
+        beat(world, now + timedelta(minutes=minutes))
+    names = [name for name, _, _ in moments(world)]
+    assert len(set(names)) == len(names) == 36
+    assert max(len(name) for name in names) <= 40  # PostgreSQL refuses a longer one, and the clock would stand still
+
+
 def test_a_clock_set_back_ten_minutes_brings_no_moment_twice(world: World) -> None:
     now = datetime(2027, 1, 11, 6, 55, tzinfo=UTC)
     planned(world, {"hour": "*", "minute": "0,5"}, now, grace_s=900)
