@@ -1,4 +1,4 @@
-"""The database: the only file that opens and commits transactions (the engine's step checkpoint excepted)."""
+"""The database: the only file that opens and commits transactions."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -28,8 +28,8 @@ _NOT_FOR_EVER = {
     "options": "-c idle_in_transaction_session_timeout=10000",
 }
 """How long libpq waits for a server that is gone without a word, unless the URL says otherwise (seconds; user timeout
-in milliseconds); the system's own default is a quarter of an hour. And how long the server waits for us in the middle of a transaction: a
-process that is stopped there holds locks that those need who take its steps over (milliseconds)."""
+in milliseconds); the system's own default is a quarter of an hour. And how long the server waits for us in the middle
+of a transaction: a process that is stopped there holds locks that those need who take its steps over (milliseconds)."""
 
 
 def make_engine(url: str) -> Engine:

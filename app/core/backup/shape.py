@@ -14,7 +14,8 @@ LEFT_OUT = frozenset({"alembic_version", "machine_token", "sign_in_link", "user_
 """Tables that no backup holds: what opens a door (sessions, one-time links, machine tokens: one that was revoked after
 the backup would open it again) and what means something only to a living process (leases)."""
 ENGINE = ("dbos", "datasource", "transaction_completion", "reserve_of_pages")
-"""Beginnings of the names of tables that are not ours: the engine's own, and a claim of room that was cut off."""
+"""Beginnings of the names of tables that are not ours: the engine's own (two are of the version before), and a claim of
+room that was cut off."""
 
 
 class BackupRefused(Exception):
