@@ -8,6 +8,8 @@ from runners.postgres.folder import MARGIN
 
 STILL = 0.5
 """Seconds in which a standby that waits for more may not move, to have replayed all that it has."""
+STOPPING = "stopping"
+"""Status of a receiver that was told to end and has not yet: on a busy machine that takes a moment."""
 WAITS = ("RecoveryWalStream", "RecoveryRetrieveRetryInterval")
 """What the startup process waits for when it has nothing left to replay (PostgreSQL, wait events)."""
 STATE = (
@@ -28,14 +30,14 @@ def settled(link: Connection, context: Context) -> Text | None:
         row = link.execute(STATE).fetchone()
         if row is None or not row[0]:
             return Text(nl="is geen standby.", en="is not a standby.")
-        if row[4] is not None:
+        if row[4] not in (None, STOPPING):
             return Text(nl=f"ontvangt nog wijzigingen ({row[4]}).", en=f"still receives changes ({row[4]}).")
         if row[2] != "not paused":
             nl = "verwerkt niet verder: het verwerken staat op pauze."
             return Text(nl=nl, en="replays no further: its replay is paused.")
         if row[1] != at:
             since, at = time.monotonic(), row[1]
-        elif time.monotonic() - since >= STILL and row[3] in WAITS:
+        elif time.monotonic() - since >= STILL and row[3] in WAITS and row[4] is None:
             return None
         if context.remaining() < MARGIN:
             return Text(nl="had nog niet alles verwerkt.", en="had not yet replayed everything.")
