@@ -161,7 +161,7 @@ def status(
 ) -> None:
     """What is proven: the status of one plan with its claims, or of all plans."""
     if plan is None:
-        _show(Remote().get("/plans", pageSize=100), as_json, ("ref", "title", "kind", "status", "provenUntil"))
+        _show(Remote().get("/plans", pageSize=100), as_json, ("ref", "name", "kind", "status", "provenUntil"))
     else:
         _show(Remote().get(f"/plans/{plan}/status", asOf=as_of), as_json)
 
@@ -266,7 +266,7 @@ def _tell_link(settings: Settings, person: str, token: str, expires: datetime, a
 @drill.command("list")
 def list_drills(as_json: AsJson = False) -> None:
     """All drills."""
-    _show(Remote().get("/drills", pageSize=100), as_json, ("ref", "title", "mode", "playbook", "nextMomentAt"))
+    _show(Remote().get("/drills", pageSize=100), as_json, ("ref", "title", "mode", "direction", "nextDueAt"))
 
 
 @drill.command("show")

@@ -188,11 +188,22 @@ def _refuse_lost_target(playbook: Playbook, inputs: dict[str, Any], lost: dict[s
 
 
 def _participants(session: Session, plan: Plan, data: ActivationBase) -> list[dict[str, Any]]:
-    """Who plays which role: as told, else as in the last drill of this plan."""
+    """Who plays which role: as told, else as in the last drill of this plan. Raises InvalidInput for a stranger."""
     if data.participants:
-        return [{"personId": person_id(session, each.person_id), "role": each.role} for each in data.participants]
+        return [
+            {"personId": _known(session, each.person_id, index), "role": each.role}
+            for index, each in enumerate(data.participants)
+        ]
     before = select(Drill).where(Drill.plan_id == plan.id).order_by(col(Drill.created_at).desc())
     return next((list(row.participants) for row in session.exec(before) if row.participants), [])
+
+
+def _known(session: Session, key: str, index: int) -> str:
+    found = person_id(session, key)
+    if found is None:
+        reason = say("There is no person '{key}'. Check the reference.", key=key)
+        raise InvalidInput(reason, errors=[FieldError(f"participants/{index}/personId", "not-found", reason)])
+    return found
 
 
 def _note(session: Session, run: Run, activation: Activation, actor: Actor, now: datetime) -> None:

@@ -21,7 +21,7 @@ from app.runs.done import run_clocks, step_times
 from app.runs.forecast import expected_end
 from app.runs.models import EvidenceFile, Obligation, Run, RunEvent, SeenFact, StepRun
 from app.runs.record import Answer, Approval
-from app.runs.rules import ENDS, Legal
+from app.runs.rules import ENDS, Legal, StepState
 from app.runs.shapes import (
     ActionOut,
     ApprovalOut,
@@ -243,7 +243,8 @@ def _sites(session: Session, pair: EnvironmentPair) -> dict[Side, str]:
 
 
 def _last_seen(held: Held, side: Side) -> dict[str, Any] | None:
-    looks = [r for r in held.steps.values() if r.driver.get("sides") == [side.value] and r.finished_at is not None]
+    ended = [row for row in held.steps.values() if row.finished_at is not None and row.state is not StepState.SKIPPED]
+    looks = [row for row in ended if row.driver.get("sides") == [side.value]]
     if not looks:
         return None
     row = max(looks, key=lambda each: each.finished_at.timestamp() if each.finished_at else 0.0)

@@ -49,6 +49,10 @@ class ClaimDone:
 
 
 _PASSED = Text(nl="Elke stap is geslaagd.", en="Every step passed.")
+_PASSED_BUT = Text(
+    nl="Elke stap die moest, is geslaagd. De rest is overgeslagen, zoals het draaiboek toestaat.",
+    en="Every step that had to be done passed. The rest was skipped, as the playbook permits.",
+)
 _NOT_DONE = Text(
     nl="De stappen die dit aantonen zijn niet allemaal uitgevoerd.",
     en="The steps that show this were not all carried out.",
@@ -102,7 +106,8 @@ def claim_done(carriers: Sequence[StepDone], path: Sequence[StepDone], *, breach
         return ClaimDone(ProofVerdict.INCONCLUSIVE, _NOT_DONE, skipped)
     if skipped:
         return ClaimDone(ProofVerdict.PARTIAL, _SKIPPED, skipped)
-    return ClaimDone(ProofVerdict.PASS, _PASSED, skipped)
+    excused = any(s.state is StepState.SKIPPED for s in path)
+    return ClaimDone(ProofVerdict.PASS, _PASSED_BUT if excused else _PASSED, skipped)
 
 
 def _failed(step: StepDone) -> bool:

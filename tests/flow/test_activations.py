@@ -9,7 +9,7 @@ from sqlmodel import select
 from app.core import audit
 from app.core.errors import Conflict, InvalidInput, NotAllowed
 from app.findings.models import Finding
-from app.runs import commands, obligations, steps
+from app.runs import commands, obligations, shown, steps
 from app.runs.activation_shapes import ThenActivateIn
 from app.runs.debts import DebtOpen
 from app.runs.models import Activation, EnvironmentLock, EvidenceFile, Obligation, Run, RunAddition, RunEvent
@@ -46,6 +46,11 @@ def test_it_skips_what_the_lost_side_needs_and_proves_the_claim_with_its_times(w
     assert held.steps["fence"].by == "person:operator"
     run = held.run
     assert (run.state, run.verdict, run.activation) == (RunState.COMPLETED, "passed", True)
+    with world.database.transaction(write=False) as session:
+        told = shown.whole(session, session.get_one(Run, run_id), now=world.now)
+    assert told.verdict_reason is not None
+    assert "skipped" in told.verdict_reason["en"]
+    assert {side.side: (side.last_seen or {}).get("step") for side in told.where}["primary"] == "cut"
     assert world.proofs() == {"unplanned": ("pass", 5)}
     assert (run.decision_ms, run.rta_ms) == (241_000, 244_000)
 

@@ -9,8 +9,10 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlmodel import select
 
 from app.core import clock
+from app.runs.models import Run
 from tests.flow.activation_world import answer, ready
 from tests.flow.runs_site import HOME, link_of, make_world
 from tests.flow.runs_world import World, passed
@@ -150,3 +152,12 @@ def test_debts_are_listed_by_pair_and_closed_with_a_reason(api: Api) -> None:
     agreed = api.ask("POST", f"{place}/reviews", {"agreed": True, "reason": "fine"}, by="owner")
     assert agreed.status_code == 201, agreed.text
     assert api.ask("GET", f"/runs/{run['ref']}").json()["activated"]["reviewedBy"] == "person:owner"
+
+
+def test_nobody_decides_under_a_name_that_is_not_known(api: Api) -> None:
+    people = [{"personId": "operator", "role": "crisis-manager"}, {"personId": "PER-999", "role": "crisis-manager"}]
+    refused = api.ask("POST", "/activations", body(participants=people))
+    assert refused.status_code == 400, refused.text
+    assert refused.json()["errors"][0]["field"] == "participants/1/personId"
+    with api.world.database.transaction(write=False) as session:
+        assert not session.exec(select(Run)).all()

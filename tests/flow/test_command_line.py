@@ -129,6 +129,16 @@ def test_status_shows_all_plans_and_one_with_its_claims(run, as_operator):
     assert past["status"] != told["status"] or past["claims"] != told["claims"]
 
 
+@pytest.mark.parametrize("command", [("status",), ("drill", "list")])
+def test_each_column_of_a_list_is_a_field_of_the_api(run, as_operator, monkeypatch, command):
+    shown = []
+    monkeypatch.setattr("app.cli._show", lambda value, as_json, columns=(): shown.append((value["items"], columns)))
+    assert run(*command).code == 0
+    [(items, columns)] = shown
+    assert items
+    assert set(columns) <= set(items[0])
+
+
 def test_drills_are_listed_shown_and_not_planned_from_nonsense(run, as_operator, tmp_path):
     rows = json.loads(run("drill", "list", "--json").out)["items"]
     assert len(rows) >= 6

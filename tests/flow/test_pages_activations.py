@@ -8,9 +8,12 @@ from fastapi import FastAPI
 from sqlmodel import select
 
 from app.core import clock
+from app.playbooks.models import PlaybookVersion
+from app.playbooks.rules import Playbook
+from app.runs import commands
 from app.runs.models import Activation, Obligation, Run
 from app.runs.rules import RunState
-from tests.flow.activation_world import back, failed_over, ready
+from tests.flow.activation_world import FAIL_OVER, activated, back, failed_over, ready
 from tests.flow.runs_site import Browser, make_world
 from tests.flow.runs_world import World, passed
 
@@ -45,6 +48,24 @@ def test_the_form_puts_a_plan_to_work_and_shows_its_run(made: tuple[World, FastA
     assert "not decided yet" in page
     assert "Begun before it was approved." in page
     assert "reality-calls" not in page
+
+
+def test_a_decision_for_which_too_few_people_are_named_says_so(made: tuple[World, FastAPI]) -> None:
+    world, site = made
+    text = {**FAIL_OVER, "steps": [{**FAIL_OVER["steps"][0], "quorum": 2}, *FAIL_OVER["steps"][1:]]}
+    with world.database.transaction() as session:
+        row = session.exec(select(PlaybookVersion).where(PlaybookVersion.name == text["playbook"])).one()
+        row.content = Playbook.model_validate(text).model_dump(mode="json", by_alias=True, exclude_none=True)
+    named = [{"personId": each, "role": "crisis-manager"} for each in ("operator", "approver")]
+    one = world.held(activated(world, participants=named[:1])).run
+    browser = Browser(site, "operator")
+    assert "So many are not named for this run" in browser.get(f"/runs/{one.ref}").text
+    with world.database.transaction() as session:
+        commands.abort(session, one.id, actor=world.actor("operator"), reason="", now=world.now)
+    two = world.held(activated(world, participants=named)).run
+    page = browser.get(f"/runs/{two.ref}").text
+    assert "2 people must agree." in page
+    assert "So many are not named" not in page
 
 
 def test_what_is_wrong_is_told_at_its_field_and_nothing_begins(made: tuple[World, FastAPI]) -> None:
