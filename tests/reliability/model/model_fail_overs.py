@@ -3,11 +3,12 @@
 import random
 from dataclasses import dataclass, field
 
-from tests.reliability.model.model_happenings import CHAOS, NORMAL, begin, settle
+from tests.reliability.model.model_ends import begin, settle
 from tests.reliability.model.model_invariants import Broken, Checker
+from tests.reliability.model.model_odds import CHAOS, NORMAL
 from tests.reliability.model.model_scene import Scene
 
-STEPS = 24
+STEPS = 20
 
 
 @dataclass
@@ -42,7 +43,7 @@ def fail_over(playbook: str, seed: int, tally: Tally, *, story: list[str] | None
         told.append("settle")
         settle(scene, check)
     except Broken as broken:
-        raise Broken(broken.number, f"{broken.why} (seed {seed}, {playbook}: {'; '.join(told)})") from broken
+        raise broken.told(f"seed {seed}, {playbook}: {'; '.join(told)}") from broken
     finally:
         tally.fail_overs += len(scene.book.starts)
         tally.instants += scene.world.instants

@@ -17,19 +17,24 @@ from app.runs import commands
 from app.runs.models import EnvironmentLock, EvidenceFile, Run
 from app.runs.rules import Call, Command, RunState, RunVerdict, StepState
 from app.runs.view import Held, read
+from tests.reliability.model.model_book import Intent, hashed
 from tests.reliability.model.model_ground import actor
 from tests.reliability.model.model_runners import ACTING
-from tests.reliability.model.model_scene import Intent, Scene, _hash
+from tests.reliability.model.model_scene import Scene
 
 DONE = (StepState.SUCCEEDED, StepState.WARNING)
 
 
 class Broken(AssertionError):
-    """An invariant does not hold."""
+    """An invariant does not hold; `name` is that of its function, where one of those found it."""
 
-    def __init__(self, number: int, why: str) -> None:
+    def __init__(self, number: int, why: str, name: str = "") -> None:
         super().__init__(f"invariant {number}: {why}")
-        self.number, self.why = number, why
+        self.number, self.why, self.name = number, why, name
+
+    def told(self, story: str) -> "Broken":
+        """The same, with what led to it."""
+        return Broken(self.number, f"{self.why}; {story}", self.name)
 
 
 @dataclass
@@ -99,7 +104,7 @@ def effects_at_most_once(seen: Seen) -> None:
 
 
 def tokens_grow_with_each_owner(seen: Seen) -> None:
-    """3: each run that took a lock did so under a token of its own, and whoever takes over gets a higher one."""
+    """4: each run that took a lock did so under a token of its own, and whoever takes over gets a higher one."""
     before: Intent | None = None
     for intent in seen.scene.book.intents:
         if before is not None and intent.epoch > before.epoch and 0 < intent.token <= before.token:
@@ -194,7 +199,7 @@ def stays_what_was_approved(seen: Seen) -> None:
     for held in seen.runs:
         run = held.run
         before = seen.scene.book.planned.get(run.id)
-        if before is not None and before != (run.mode.value, run.digest, _hash(run.playbook)):
+        if before is not None and before != (run.mode.value, run.digest, hashed(run.playbook)):
             raise Broken(11, f"{run.ref} is not any more what was started")
         chosen = held.steps.get("accept")
         promoted = [each for each in seen.scene.world.lost if each[0] == run.id]
@@ -260,7 +265,10 @@ class Checker:
             seen.locks = list(session.exec(select(EnvironmentLock)))
             seen.files = list(session.exec(select(EvidenceFile)))
         for invariant in INVARIANTS:
-            invariant(seen)
+            try:
+                invariant(seen)
+            except Broken as broken:
+                raise Broken(broken.number, broken.why, invariant.__name__) from broken
         for held in seen.runs:
             if held.run.ended is None:
                 self._abort(held)

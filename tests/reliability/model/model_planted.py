@@ -16,11 +16,11 @@ Patch = pytest.MonkeyPatch
 
 @dataclass(frozen=True)
 class Bug:
-    """A bug: how it is planted, and the invariants of which one must break."""
+    """A bug: how it is planted, and the invariants of which one must find it."""
 
     name: str
     plant: Callable[[Patch], None]
-    breaks: tuple[int, ...]
+    breaks: tuple[str, ...]
 
 
 def skip_fence(patch: Patch) -> None:
@@ -149,16 +149,16 @@ def abort_ignored(patch: Patch) -> None:
 
 
 BUGS = (
-    Bug("skip fence", skip_fence, (1, 2, 12)),
-    Bug("promote first", promote_first, (1, 2)),
-    Bug("trust exit code", trust_exit_code, (1, 2, 12)),
-    Bug("lag before fence", lag_before_fence, (2,)),
-    Bug("no token", no_token, (3, 4)),
-    Bug("no key", no_key, (4,)),
-    Bug("undo forward", undo_forward, (5,)),
-    Bug("undo twice", undo_twice, (5,)),
-    Bug("approve self", approve_self, (9,)),
-    Bug("approval not bound", approval_not_bound, (9,)),
-    Bug("lease by wall clock", lease_by_wall_clock, (4,)),
-    Bug("abort ignored", abort_ignored, (7,)),
+    Bug("skip fence", skip_fence, ("one_writable_primary",)),
+    Bug("promote first", promote_first, ("one_writable_primary",)),
+    Bug("trust exit code", trust_exit_code, ("unknown_is_unsafe",)),
+    Bug("lag before fence", lag_before_fence, ("no_loss_above_the_goal",)),
+    Bug("no token", no_token, ("tokens_grow_with_each_owner", "effects_at_most_once")),
+    Bug("no key", no_key, ("effects_at_most_once",)),
+    Bug("undo forward", undo_forward, ("undo_in_reverse_and_once",)),
+    Bug("undo twice", undo_twice, ("undo_in_reverse_and_once",)),
+    Bug("approve self", approve_self, ("nothing_live_unapproved",)),
+    Bug("approval not bound", approval_not_bound, ("nothing_live_unapproved",)),
+    Bug("lease by wall clock", lease_by_wall_clock, ("effects_at_most_once",)),
+    Bug("abort ignored", abort_ignored, ("abort_is_heard",)),
 )

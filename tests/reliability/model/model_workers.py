@@ -12,7 +12,8 @@ from app.runs import handover, leases, steps
 from app.runs.rules import Call, Do
 from app.runs.work import Owner, ReadyStep, Work
 from runners.contract import Fencing, Observation, Outcome, Seen
-from tests.reliability.model.model_runners import BODIES, REGISTRY, WORDS, Body, observe
+from tests.reliability.model.model_bodies import BODIES, Body
+from tests.reliability.model.model_runners import REGISTRY, WORDS, observe
 from tests.reliability.model.model_world import HUB, Caller
 
 LEASE = 15.0
@@ -225,7 +226,6 @@ class Worker:
             if boots:
                 self.scene.note_take_over(session, boots)
                 handover.take_over(session, boots, now=self.wall)
-        with self.scene.transaction(write=False) as session:
             begun = handover.orphans(session, self.boot_id)
         for step_run_id, attempt in begun:
             if step_run_id not in self.held:

@@ -7,7 +7,7 @@ from tests.reliability.model.model_ground import playbook_files
 
 def test_no_instant_has_two_writable_databases_in_many_fail_overs_with_crashes_and_cuts() -> None:
     tally, names, seed = Tally(), sorted(playbook_files()), 0
-    while tally.fail_overs < times(45, 1000):
+    while tally.fail_overs < times(30, 1000):
         fail_over(names[seed % len(names)], seed, tally)
         seed += 1
     assert tally.two_writable == 0

@@ -19,7 +19,7 @@ def test_a_planted_bug_is_found(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> No
     bug.plant(monkeypatch)
     broken = search(times(120, 400))
     assert broken is not None, f"the machine is blind to '{bug.name}'"
-    assert broken.number in bug.breaks, broken
+    assert broken.name in bug.breaks, broken
     found.append(bug.name)
 
 
