@@ -1,5 +1,6 @@
 """Outcome and next intent in one transaction: kept while the database is away, known when its answer was lost."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -89,6 +90,34 @@ def test_a_commit_of_which_only_the_answer_was_lost_is_recognised_by_the_intent_
     assert world.states(run_id) == {"restore": "succeeded", "rows": "started"}
     assert started(world, "rows") == 1
     assert made.holds(following.step_run_id, following.attempt)
+
+
+def test_a_commit_that_is_still_under_way_when_its_answer_is_lost_is_waited_for(world, tmp_path):
+    run_id = world.started(world.drill(LINE, Mode.REHEARSAL))
+    [first] = world.ready()
+    made = engine(world, tmp_path)
+    made._database = Slow(world.database)
+    work, _ = made._begin(first.step_run_id, first.attempt)
+    assert (started(world, "restore"), made.holds(work.step_run_id, work.attempt)) == (1, True)
+    assert world.states(run_id)["restore"] == "started"
+
+
+class Slow:
+    """A database of which the first commit goes on after its answer was given up."""
+
+    def __init__(self, real: Any) -> None:
+        self.real, self.slow = real, True
+
+    @contextmanager
+    def transaction(self, *, write: bool = True) -> Iterator[Session]:
+        whole = self.real.transaction(write=write)
+        yield whole.__enter__()
+        if not self.slow:
+            whole.__exit__(None, None, None)
+            return
+        self.slow = False
+        threading.Timer(1.0, whole.__exit__, (None, None, None)).start()
+        raise gone()
 
 
 def test_what_is_no_passing_trouble_of_the_database_is_not_tried_for_ever(world, tmp_path):
