@@ -22,6 +22,7 @@ from app.core.backup.writing import Told
 from app.core.db import Database
 from app.core.evidence import EvidenceStore
 from app.core.incarnation import Incarnation, floor_above
+from app.core.migrations import Dangling
 from app.core.settings import Settings
 from app.runs import locks, restored
 
@@ -131,7 +132,7 @@ def _plainly(place: Path, database: Database) -> Iterator[None]:
         yield
     except OSError as error:
         raise BackupRefused(f"{error.filename or place}: {error.strerror or error}") from error
-    except (DBAPIError, ValueError) as error:
+    except (DBAPIError, ValueError, Dangling) as error:
         raise BackupRefused(str(error).splitlines()[0]) from error
     finally:
         database.dispose()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect
 
 from app.core import migrations
 from app.core.backup import rows
@@ -60,13 +60,11 @@ def evidence(backup: Backup, store: EvidenceStore, told: Told) -> None:
 
 def database(backup: Backup, into: Database, after: Callable[[Connection], None], told: Told) -> None:
     """Schema as it was, rows, migrations forward, then `after`: all in one transaction, or nothing."""
-    with into.engine.begin() as connection:
+    with migrations.migrating(into) as connection:  # also by rows that refer to a table which is made anew
         if not into.is_sqlite:
             migrations.one_at_a_time(connection)
         refuse_filled(connection)
         migrations.upgrade_to(connection, backup.manifest.revision)
-        if into.is_sqlite:
-            connection.execute(text("PRAGMA defer_foreign_keys=ON"))
         _rows(backup, connection, told)
         migrations.upgrade_to(connection, "head")
         after(connection)
