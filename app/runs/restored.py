@@ -9,7 +9,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from app.catalog import service as catalog
-from app.catalog.models import EnvironmentPair
+from app.catalog.models import Environment, EnvironmentPair
 from app.core import audit
 from app.core.incarnation import Incarnation
 from app.drills import claiming
@@ -206,9 +206,15 @@ def _to_check(session: Session, held: Held, pair: EnvironmentPair | None) -> Ite
     if pair is not None:
         yield ToCheck("home-side", pair.ref, words.believed_home(pair.name, pair.home_side.value))
     for key in run.lock_keys:
-        yield ToCheck("lock", key, words.HELD_LOCK)
+        yield ToCheck("lock", _locked(session, key), words.HELD_LOCK)
     for each in session.exec(select(Obligation).where(Obligation.run_id == run.id, col(Obligation.done_at).is_(None))):
         yield ToCheck("obligation", each.what, words.STILL_TO_CLEAN)
+
+
+def _locked(session: Session, key: str) -> str:
+    """What a lock is on, as people call it: not every lock is on an environment that is known here."""
+    environment = session.get(Environment, key.removeprefix("environment:"))
+    return f"{environment.ref} ({environment.name})" if environment is not None else key
 
 
 def _of_step(row: StepRun) -> Sequence[ToCheck]:

@@ -81,8 +81,8 @@ def test_a_run_in_the_middle_of_a_step_waits_for_a_person_and_nothing_of_it_is_t
         ("outcome-unknown", "fence"),
         ("may-have-been-done", "promote"),
         ("home-side", "PAIR-001"),
-        ("lock", "environment:fallback"),
-        ("lock", "environment:primary"),
+        ("lock", "ENV-002"),
+        ("lock", "ENV-001"),
     ]
     assert passes_of_time(world, run_id) == ["paused by guard"]
     run = world.held(run_id).run

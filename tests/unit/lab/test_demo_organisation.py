@@ -9,6 +9,8 @@ import pytest
 from app.access.rules import Action, Actor, Kind, Role, may
 from app.lab.organisation.loader import CATALOGUE
 from app.lab.organisation.material import Filling, NameUnknown, both, read
+from app.playbooks import yaml_text
+from app.playbooks.service import SHIPPED
 
 NOW = datetime(2027, 1, 31, 12, tzinfo=UTC)
 FILES = ("people", *CATALOGUE, "minimum", "plans", "drills")
@@ -116,3 +118,17 @@ def test_six_drills_are_triggered_and_two_of_them_should_find_a_planted_fault() 
     assert "attendance" not in drills["over"]["body"]  # attended by default
     assert drills["back"]["body"]["attendance"] == "unattended"
     assert drills["over"]["after"]["auto"] < drills["back"]["after"]["auto"]
+
+
+def test_whoever_plays_in_a_drill_of_the_fallback_plan_is_enough_to_decide_a_fail_over() -> None:
+    steps = yaml_text.read((SHIPPED / "fail-over.yaml").read_text(encoding="utf-8")).data["steps"]
+    wanted = max(step.get("quorum", 1) for step in steps if step.get("role") == "crisis-manager")
+    found = read("drills")
+    drills = [row["body"] for row in found["drills"]] + [
+        row["body"] for name in found for row in found[name] if name != "drills"
+    ]
+    named = [row["participants"] for row in drills if row.get("planId") == "@p-permits" and row.get("participants")]
+    assert wanted == 2
+    assert named
+    for people in named:
+        assert len({each["personId"] for each in people if each["role"] == "crisis-manager"}) >= wanted
