@@ -36,6 +36,7 @@ def test_the_form_puts_a_plan_to_work_and_shows_its_run(made: tuple[World, FastA
     page = browser.get("/plans/PLN-001/activate").text
     typed = dict(re.findall(r'name="(\w+)"[^>]*value="([^"]*)"', page))
     assert typed["alarmAt"]
+    assert re.search(r'type="datetime-local" step="1"[^>]*name="alarmAt"', page)  # its seconds bind no browser
     assert '<option value="primary" selected>' in page
     sent = {"reason": "Het brandt", "alarmAt": typed["alarmAt"], "lost": "primary", "breakGlass": "yes"}
     done = browser.post("/plans/PLN-001/activations", **sent)
