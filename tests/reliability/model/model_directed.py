@@ -121,3 +121,10 @@ def taken_back(scene: Scene, a: int, b: int) -> None:
         scene.watch()
         for _ in range(b % 4):
             work_on(scene, a, b)
+
+
+def stopped(scene: Scene, a: int, b: int) -> None:
+    """In the middle of a step somebody says stop."""
+    each = until(scene, a, near=60)
+    if each is not None:
+        scene.command(each.work.run_id, Legal(Command.ABORT))

@@ -144,9 +144,9 @@ def always_a_next_action(seen: Seen) -> None:
 
 
 def abort_is_heard(seen: Seen) -> None:
-    """7: after an abort no body goes on in the hands of a worker that can look, and no step is begun."""
+    """7: once a run is stopped or taken back no body goes on where its worker can look, and no step is begun."""
     for held in seen.runs:
-        if not (held.run.aborting or held.run.ended is not None):
+        if not (held.run.aborting or held.run.undoing or held.run.ended is not None):
             continue
         for worker in seen.scene.workers:
             for each in worker.held.values() if worker.connected else ():

@@ -1,6 +1,14 @@
 """What happens how often: drawn by Hypothesis in the state machine, by chance in the fail-overs."""
 
-from tests.reliability.model.model_directed import on_the_way, shaken, sleep_at, taken_back, trouble_at, word_at
+from tests.reliability.model.model_directed import (
+    on_the_way,
+    shaken,
+    sleep_at,
+    stopped,
+    taken_back,
+    trouble_at,
+    word_at,
+)
 from tests.reliability.model.model_happenings import (
     Happening,
     another_run,
@@ -29,7 +37,7 @@ from tests.reliability.model.model_happenings import (
     work_on,
 )
 
-SITUATIONS: tuple[Happening, ...] = (on_the_way, on_the_way, shaken, taken_back)
+SITUATIONS: tuple[Happening, ...] = (on_the_way, on_the_way, shaken, taken_back, stopped)
 """Where a run stands when the search begins, with what it has been through."""
 NORMAL: tuple[Happening, ...] = (work, work, work_on, answer, pass_time)
 CHAOS: tuple[Happening, ...] = (
