@@ -15,6 +15,7 @@ from app.runs.leases import WorkerLease
 from app.runs.models import EnvironmentLock, Obligation
 from app.runs.record import Approval
 from app.runs.rules import Do, RunState
+from app.runs.steps import POISON
 from app.runs.work import Owner
 from runners.contract import Seen
 from tests.flow.runs_world import LINE, ME, SWITCH, World, build, failed, passed
@@ -115,9 +116,9 @@ def test_the_outcome_of_a_former_owner_writes_nothing(world: World) -> None:
     assert world.states(run_id)["fence"] == "ready"
 
 
-def test_a_step_that_kills_its_worker_three_times_is_parked_for_a_person(world: World) -> None:
+def test_a_step_that_kills_one_worker_after_the_other_is_parked_for_a_person(world: World) -> None:
     run_id = at_fence(world)
-    for number in range(3):
+    for number in range(POISON):
         world.begin(Owner(f"boot-{number}", "x"))
         lose_worker(world, f"boot-{number}")
     assert world.ready() == []
