@@ -19,4 +19,5 @@ def drivers_ahead(session: Session, sites: frozenset[str] | None) -> frozenset[s
     )
     if sites is not None:
         wanted = wanted.where(col(StepRun.site).in_(sites))
-    return frozenset(str(driver["runner"]) for driver in session.exec(wanted) if driver)
+    # An ask that falls with a lost side has a driver that says so, and no runner.
+    return frozenset(str(driver["runner"]) for driver in session.exec(wanted) if "runner" in driver)

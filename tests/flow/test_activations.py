@@ -9,12 +9,14 @@ from sqlmodel import select
 from app.core import audit
 from app.core.errors import Conflict, InvalidInput, NotAllowed
 from app.findings.models import Finding
-from app.runs import commands, obligations, shown, steps
+from app.playbooks.models import PlaybookVersion
+from app.playbooks.rules import Playbook
+from app.runs import ahead, commands, obligations, shown, steps
 from app.runs.activation_shapes import ThenActivateIn
 from app.runs.debts import DebtOpen
 from app.runs.models import Activation, EnvironmentLock, EvidenceFile, Obligation, Run, RunAddition, RunEvent
 from app.runs.rules import RunState
-from tests.flow.activation_world import ONLY_FOLLOW, activated, answer, back, failed_over, ready
+from tests.flow.activation_world import FAIL_OVER, ONLY_FOLLOW, activated, answer, back, failed_over, ready
 from tests.flow.runs_world import ME, SWITCH, World, build, failed, passed
 
 
@@ -398,3 +400,15 @@ def test_a_drill_of_the_same_playbook_skips_nothing_and_owes_nothing(world: Worl
         world.do(step=step)
     assert world.proofs() == {"unplanned": ("pass", 4)}
     assert owed(world, run_id) == []
+
+
+def test_a_question_that_falls_with_the_lost_side_stops_no_worker_while_the_activation_waits(world: World) -> None:
+    ask = {"id": "discard", "ask": {"nl": "Bewaard?", "en": "Kept?"}, "role": "process-owner", "timeout": 60}
+    text = {**FAIL_OVER, "steps": [*FAIL_OVER["steps"], {**ask, "lost": "skip", "needs": ["compare"]}]}
+    with world.database.transaction() as session:
+        row = session.exec(select(PlaybookVersion).where(PlaybookVersion.name == text["playbook"])).one()
+        row.content = Playbook.model_validate(text).model_dump(mode="json", by_alias=True, exclude_none=True)
+    run_id = activated(world, breakGlass=False)
+    assert world.held(run_id).steps["discard"].driver.keys() == {"lost"}
+    with world.database.transaction(write=False) as session:
+        assert "test.cut" in ahead.drivers_ahead(session, None)
