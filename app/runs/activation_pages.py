@@ -1,6 +1,6 @@
 """Pages of the real thing: the form that puts a plan to work, and a pair of environments with what it is owed."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -81,13 +81,12 @@ def _local(moment: datetime) -> str:
 
 
 def _utc(name: str, text: str) -> datetime:
-    """A moment that was typed in local time; a clock's own minute that has just begun is now, not later."""
+    """A moment that was typed in local time."""
     try:
         typed = datetime.fromisoformat(text)
     except ValueError:
         raise forms.wrong([FieldError(name, "wrong-moment", say("Give a day and a time."))]) from None
-    moment, now = typed.replace(tzinfo=typed.tzinfo or formats.ZONE), clock.now()
-    return now if now < moment < now + timedelta(seconds=60) else moment
+    return typed.replace(tzinfo=typed.tzinfo or formats.ZONE)
 
 
 def _home(session: Session, plan: Plan) -> str:

@@ -24,7 +24,7 @@ from app.runs.activation_inputs import filled, playbook_for, what_is_lost
 from app.runs.activation_shapes import ActivationBase, ActivationIn
 from app.runs.approval import Standing, stands
 from app.runs.incidents import open_incident
-from app.runs.loss import ObligationKind, alarm_fault, undecided
+from app.runs.loss import ObligationKind, alarm_fault, noticed, undecided
 from app.runs.models import Activation, Obligation, Run
 from app.runs.view import Held, hold, tell
 
@@ -64,6 +64,7 @@ def start(
     `drill_run`: the drill that turned out to be real, `carried`: what that one may have left in the world. Raises the
     refusals of planning as well; then nothing is written.
     """
+    data = data.model_copy(update={"alarm_at": noticed(data.alarm_at, now=now)})
     _refuse_times(data, now)
     if data.break_glass and actor.person_id is None:
         raise NotAllowed(say("Only a person can begin without approval: somebody must answer for it."))

@@ -46,6 +46,15 @@ OLDEST_ALARM = timedelta(days=31)
 """An alarm from longer ago is a slip of the pen."""
 
 
+AHEAD = timedelta(seconds=60)
+"""How far another clock may go ahead of ours before what it tells lies in the future."""
+
+
+def noticed(moment: datetime, *, now: datetime) -> datetime:
+    """The moment by our own clock: somebody else's may be a little ahead, and no disaster waits for that."""
+    return now if now < moment <= now + AHEAD else moment
+
+
 def alarm_fault(alarm_at: datetime, outage_at: datetime | None, *, now: datetime) -> tuple[str, Message] | None:
     """What is wrong with the times that somebody told: field, and what to do."""
     if alarm_at > now:

@@ -6,7 +6,7 @@ import pytest
 
 from app.playbooks.rules import Lost, Playbook
 from app.runs.clocks import Clocks, StepTimes, clocks, outage_since
-from app.runs.loss import Loss, Owed, Skipped, alarm_fault, owed, passed_over, undecided
+from app.runs.loss import Loss, Owed, Skipped, alarm_fault, noticed, owed, passed_over, undecided
 from app.runs.rules import StepState
 from runners.contract import Effect
 
@@ -146,3 +146,8 @@ def test_without_a_told_outage_it_begins_with_the_step_that_cuts():
     assert outage_since([CUT]) == at(210)
     assert outage_since([CUT], at(3)) == at(3)
     assert outage_since([]) is None
+
+
+@pytest.mark.parametrize(("ahead", "expected"), [(-5, -5), (0, 0), (0.001, 0), (60, 0), (61, 61)])
+def test_a_clock_a_little_ahead_of_ours_never_puts_an_alarm_in_the_future(ahead: float, expected: float) -> None:
+    assert noticed(NOW + timedelta(seconds=ahead), now=NOW) == NOW + timedelta(seconds=expected)
