@@ -30,7 +30,7 @@ check: $(VENV)/.test
 
 # Every promise of the table GUARANTEES with its full count: about an hour. `make test` tries each with a small one.
 reliability: $(VENV)/.test $(WHEELS)/.complete components
-	@WISSEL_LONG=1 $(RUN) -m pytest -s tests/reliability $(PYTEST)
+	@WISSEL_LONG=1 $(RUN) -m pytest -s $(if $(PYTEST),$(PYTEST),tests/reliability)
 
 # An hour of load on one process: memory, stuck runs, slow answers. SOAK_SECONDS=300 for a shorter one.
 soak: $(VENV)/.test $(WHEELS)/.complete

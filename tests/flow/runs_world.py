@@ -261,7 +261,8 @@ class World:
             self.approve(run_id)
         else:
             with self.database.transaction() as session:
-                planning.start(session, run_id, actor=self.actor("operator"), now=self.now)
+                if session.get_one(Run, run_id).started_at is None:  # else the clock of a worker beside us was first
+                    planning.start(session, run_id, actor=self.actor("operator"), now=self.now)
         return run_id
 
     def held(self, run_id: str) -> Held:

@@ -58,11 +58,15 @@ def bench(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def nothing_left():
-    """Whatever a test does: no server and no folder of the drivers stays."""
+def nothing_left(tmp_path, monkeypatch):
+    """Whatever a test does: no server and no folder of the drivers stays; in a folder of our own."""
+    own = Path(tempfile.mkdtemp(prefix="wissel-verify-"))
+    own.chmod(0o777)
+    monkeypatch.setattr(tempfile, "tempdir", str(own))
     yield
-    assert not list(Path(tempfile.gettempdir()).glob("wissel-restore-*"))
-    assert not [line for line in commands() if "wissel-restore" in line]
+    assert not list(own.glob("wissel-restore-*"))
+    assert not [line for line in commands() if f"{own}/wissel-restore" in line]
+    shutil.rmtree(own)
 
 
 def commands():

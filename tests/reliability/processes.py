@@ -155,8 +155,11 @@ class Ground:
             raise AssertionError(f"{self.state(run_id)}, not {state}: {self.steps(run_id)}") from None
 
     def body_alive(self) -> bool:
-        """Whether the last body still runs."""
-        return Path(f"/proc/{self.told(slow.PIDS)[-1]}").exists()
+        """Whether the last body still runs; one that ended and that nobody has buried yet does not."""
+        try:
+            return ") Z " not in Path(f"/proc/{self.told(slow.PIDS)[-1]}/stat").read_text()
+        except OSError:
+            return False
 
     def history(self, run_id: str) -> list[history.Entry]:
         """What the targets and the people saw of a run."""
