@@ -62,6 +62,6 @@ def enter(whole: Whole) -> loader.Organisation:
     }
     filling = Filling(datetime.now(UTC), values())
     entered = loader.enter(people, filling, tell=lambda _: None)
-    later = Filling(datetime.now(UTC), values())  # on a slow machine the first moments would have passed
-    loader.plan_drills(people, later, entered, auto=False)
+    filling.now = datetime.now(UTC)  # on a slow machine the first moments would have passed
+    loader.plan_drills(people, filling, entered, auto=False)
     return entered
