@@ -221,7 +221,6 @@ def waiting(session: Session, actor: Actor) -> list[Waiting]:
         found += _owed(session, ObligationKind.DEBT, "settle-debt")
     if may(actor, Action.APPROVE_RUN):
         found += _owed(session, ObligationKind.REVIEW, "review-activation", not_by=actor.ref)
-    if may(actor, Action.APPROVE_RUN):
         found += _runs_in(session, RunState.AWAITING_APPROVAL, "approve-run")
     if may(actor, Action.ANSWER_STEP):
         found += _runs_in(session, RunState.WAITING, "answer-run")

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func
-from sqlmodel import col, select
+from sqlmodel import select
 
+from app.catalog import insight
 from app.catalog import service as catalog
 from app.catalog.models import Service
 from app.core import formats
@@ -21,6 +22,9 @@ from app.core.settings import Settings
 from app.reports.kit import parcel
 from app.reports.kit.contents import gather
 from app.reports.kit.print import html, pdf
+
+KITS = "SVC-*-??.zip"
+"""Names of the files: reference and language."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +56,13 @@ class KitStore:
         """The kit that lies there, also when the database is gone; None where there is none that can be read."""
         path = self._path(ref, language or self._settings.language)
         try:
-            content = path.read_bytes()
-            return Kept(path, parcel.manifest(content), len(content))
+            return _kept(path)
         except (OSError, ValueError):
             return None
 
     def all_kept(self) -> list[Kept]:
         """Every kit in the folder, by its name."""
-        names = [path.stem.rpartition("-") for path in sorted(self.folder.glob("SVC-*-??.zip"))]
+        names = [path.stem.rpartition("-") for path in sorted(self.folder.glob(KITS))]
         found = [self.kept(ref, language) for ref, _dash, language in names]
         return [each for each in found if each is not None]
 
@@ -83,9 +86,9 @@ class KitStore:
     def renew(self, database: Database, *, now: datetime) -> list[Kept]:
         """Bring the kit of every service up to date and take away those of services that are no more."""
         there = services(database)
-        for each in self.all_kept():
-            if each.manifest["service"] not in there:
-                each.path.unlink(missing_ok=True)
+        for path in self.folder.glob(KITS):
+            if path.stem.rpartition("-")[0] not in there:
+                path.unlink(missing_ok=True)
         return [self.fresh(database, ref, now=now) for ref in there]
 
     def _path(self, ref: str, language: str) -> Path:
@@ -100,14 +103,17 @@ class KitStore:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
-        return Kept(path, parcel.manifest(content), len(content))
+        return _kept(path)
+
+
+def _kept(path: Path) -> Kept:
+    return Kept(path, parcel.manifest(path), path.stat().st_size)
 
 
 def services(database: Database) -> Sequence[str]:
     """References of the services that are not archived, each of which has a kit."""
-    wanted = select(Service.ref).where(col(Service.archived_at).is_(None)).order_by(col(Service.ref))
     with database.transaction(write=False) as session:
-        return session.exec(wanted).all()
+        return sorted(row.ref for row in insight.live_services(session).values())
 
 
 class Renewal:

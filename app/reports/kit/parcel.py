@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from app.core import formats, i18n
@@ -47,10 +48,10 @@ def pack(kit: Kit, page: str, pdf: Pdf, *, language: str, digest: str, version: 
     return _zipped(files, now)
 
 
-def manifest(content: bytes) -> dict[str, Any]:
-    """The manifest of a packed kit. Raises ValueError where this is no kit."""
+def manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a packed kit, without reading the rest of it. Raises ValueError where this is no kit, OSError."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as parcel:
+        with zipfile.ZipFile(path) as parcel:
             found = json.loads(parcel.read(MANIFEST))
     except (zipfile.BadZipFile, KeyError) as error:
         raise ValueError(f"no kit: {error}") from error
