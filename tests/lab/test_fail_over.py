@@ -1,5 +1,8 @@
 """The primary is lost: the cut is proven from our side, the loss is measured, and what contradicts it stops all."""
 
+import os
+import signal
+import threading
 import time
 from pathlib import Path
 
@@ -163,6 +166,34 @@ def test_a_standby_that_replays_no_further_has_no_known_loss(pair: LabPair, driv
     pair.fallback.sql("select pg_wal_replay_resume()")
     assert drivers.measure_loss(FALLBACK).verdict is Verdict.PASSED
     assert pair.fallback.sql("select n from written") == [(1,)]
+
+
+def startup_process(pair: LabPair) -> int:
+    """Of the standby: the process that replays, and that alone ends the receiver when it is told to."""
+    return int(str(pair.fallback.sql("select pid from pg_stat_activity where backend_type = 'startup'")[0][0]))
+
+
+def test_a_receiver_that_was_told_to_end_is_waited_for_within_the_time_of_the_step(
+    pair: LabPair, drivers: Drivers
+) -> None:
+    streaming = "still receives changes (streaming)"
+    connected = drivers.measure_loss(FALLBACK)
+    assert (connected.verdict, streaming in connected.reason.en) == (Verdict.FAILED, True)
+    startup = startup_process(pair)
+    os.kill(startup, signal.SIGSTOP)
+    goes_on = threading.Timer(2, os.kill, (startup, signal.SIGCONT))
+    try:
+        pair.fallback.sql("alter system set primary_conninfo = ''")
+        pair.fallback.sql("select pg_reload_conf()")
+        until(lambda: pair.fallback.sql("show primary_conninfo") == [("",)])
+        late = drivers.measure_loss(FALLBACK, seconds=1)
+        assert (late.verdict, streaming in late.reason.en) == (Verdict.FAILED, True), late.reason.en
+        goes_on.start()
+        outcome = drivers.measure_loss(FALLBACK)
+        assert outcome.verdict is Verdict.PASSED, outcome.reason.en
+    finally:
+        goes_on.cancel()
+        os.kill(startup, signal.SIGCONT)
 
 
 def test_the_sites_own_command_that_cuts_the_network_is_run_and_asked_again(
