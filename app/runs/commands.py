@@ -194,7 +194,10 @@ def undo(session: Session, run_id: str, *, actor: Actor, reason: str, now: datet
 
 
 def abort(session: Session, run_id: str, *, actor: Actor, reason: str, now: datetime) -> Held:
-    """Stop now: no new step, what runs is killed and looked at; unfinished while any change stands."""
+    """Stop now: no new step, what runs is killed and looked at; unfinished while any change stands.
+
+    Who stops a run that came out of a backup has not looked: it stays held until a person takes it over.
+    """
     held = hold(session, run_id)
     require(held, Command.ABORT)
     run = held.run
@@ -202,7 +205,8 @@ def abort(session: Session, run_id: str, *, actor: Actor, reason: str, now: date
     if run.started_at is None:
         finish_run(session, held, RunState.ABORTED, now=now, reason=reason)
         return held
-    run.aborting, run.undoing, run.paused = True, False, None
+    run.aborting, run.undoing = True, False
+    run.paused = run.paused if run.paused is Pause.RESTORED else None
     run.abort_reason = own_words(reason) or ABORTED_BY_A_PERSON
     for row in held.steps.values():
         if row.call is Call.UNDO and row.state in (StepState.READY, StepState.WAITING):

@@ -102,8 +102,8 @@ def _level(session: Session, stay: Stay, outcome: Outcome) -> float | None:
 def _act(session: Session, held: Held, guard: Guard, row: GuardState, now: datetime) -> None:
     """A breach does what the playbook says; *could not look*, or past the point of no return: only a pause."""
     run = held.run
-    if row.paused_at is not None and row.paused_at >= row.since:
-        return
+    if run.paused is Pause.RESTORED or (row.paused_at is not None and row.paused_at >= row.since):
+        return  # what came out of a backup stays held as such: after a guard's pause a machine could resume it
     row.paused_at = now
     if row.seen is Verdict.FAILED:
         row.acted_at = now

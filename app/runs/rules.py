@@ -245,10 +245,12 @@ def next_actions(flags: RunFlags, steps: Sequence[StepFact]) -> tuple[Legal, ...
     if not flags.started:
         return _before_start_actions(state)
     found = [Legal(Command.ABORT), *([] if flags.activation else [Legal(Command.THIS_IS_REAL)])]
-    if flags.paused is Pause.RESTORED and (flags.undoing or flags.aborting):
+    if flags.paused is Pause.RESTORED and flags.undoing:
         return (*found, Legal(Command.RESUME))
     if _may_undo(flags, steps):
         found.append(Legal(Command.UNDO))
+    if flags.paused is Pause.RESTORED and flags.aborting:
+        return (*found, Legal(Command.RESUME))
     if flags.undoing or flags.aborting:
         return (*found, *_winding_down(flags, steps))
     found.append(Legal(Command.PAUSE if flags.paused is None else Command.RESUME))

@@ -6,22 +6,25 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
+from app.access.rules import Actor, Kind, Role
 from app.catalog import service as catalog
 from app.catalog.models import EnvironmentPair
+from app.core.errors import NotAllowed
 from app.core.incarnation import Incarnation, floor_above
 from app.drills.models import Drill, DrillMoment
 from app.drills.rules import MomentState
 from app.playbooks.rules import Mode
-from app.runs import answers, locks, restored, service, steps
+from app.runs import answers, commands, guards, locks, restored, service, steps
 from app.runs.models import EnvironmentLock, Run, SeenFact
 from app.runs.record import Approval
 from app.runs.restored import Found
-from app.runs.rules import RunState
+from app.runs.rules import Pause, RunState
 from app.runs.work import Owner
 from runners.contract import Seen
-from tests.flow.runs_world import LINE, ME, REGISTRY, World, build, passed
+from tests.flow.runs_world import LINE, ME, REGISTRY, SWITCH, World, build, failed, passed
 
 AFTER = Owner("boot-2", "there:2")
+MACHINE = Actor(Kind.MACHINE, "nightly", "nightly", frozenset({Role.OPERATOR}))
 
 
 @pytest.fixture
@@ -48,6 +51,11 @@ def answer(world: World, run_id: str, step_id: str, option: str, by: str) -> Non
     with world.database.transaction() as session:
         given = {"option": option, "comment": "", "evidence": [], "actor": world.actor(by), "now": world.now}
         answers.answer(session, run_id, step_id, **given)
+
+
+def command_of(world: World, name: str, run_id: str, actor: Actor) -> None:
+    with world.database.transaction() as session:
+        getattr(commands, name)(session, run_id, actor=actor, reason="by hand", now=world.now)
 
 
 def refuse(world: World) -> None:
@@ -186,6 +194,63 @@ def test_an_abort_that_was_under_way_is_still_an_abort(world: World) -> None:
     assert world.held(run_id).run.aborting
     world.command("resume", run_id)
     assert (world.held(run_id).run.state, world.held(run_id).run.aborting) == (RunState.ABORTING, True)
+
+
+@pytest.fixture
+def in_the_promote(world: World) -> str:
+    """A switch out of a backup that was promoting: past the point of no return."""
+    run_id = in_the_fence(world)
+    [ready] = [each for each in world.held(run_id).steps.values() if each.step_id == "fence"]
+    with world.database.transaction() as session:
+        steps.finish(session, ready.id, ready.attempt, passed(final_lsn="0/1"), owner=ME, now=world.now)
+    world.do(step="fenced")
+    world.begin()
+    restore(world)
+    return run_id
+
+
+def test_an_abort_is_no_look_so_no_machine_lets_the_run_go_on_past_the_point_of_no_return(
+    world: World, in_the_promote: str
+) -> None:
+    command_of(world, "abort", in_the_promote, MACHINE)
+    held = world.held(in_the_promote)
+    assert (held.run.paused, held.run.aborting) == (Pause.RESTORED, True)
+    assert "paused by guard" in passes_of_time(world, in_the_promote)
+    with pytest.raises(NotAllowed):
+        command_of(world, "resume", in_the_promote, MACHINE)
+    world.command("resume", in_the_promote)  # a person looked: now it is aborted as asked
+    held = world.held(in_the_promote)
+    assert (held.run.paused, held.run.state) == (None, RunState.ABORTING)
+
+
+def test_after_an_abort_people_may_undo_what_came_out_of_a_backup_and_machines_may_not(world: World) -> None:
+    fence = {key: value for key, value in SWITCH["steps"][2].items() if key not in ("needs", "starts_outage")}
+    text = {**SWITCH, "playbook": "only-fence", "proves": {}, "steps": [fence]}
+    inputs = {"pair": "pair", "from": "primary", "to": "fallback"}
+    run_id = world.started(world.drill(text, Mode.LIVE, pair_id="pair", inputs=inputs))
+    world.begin()
+    restore(world)
+    world.command("abort", run_id)
+    assert {each.command.value for each in world.held(run_id).legal()} == {"abort", "this-is-real", "undo", "resume"}
+    with pytest.raises(NotAllowed):
+        command_of(world, "undo", run_id, MACHINE)
+    world.command("undo", run_id)
+    assert (world.held(run_id).run.paused, world.held(run_id).run.state) == (None, RunState.UNDOING)
+
+
+def test_a_guard_does_not_take_the_mark_of_a_restore_away_and_acts_once_a_person_has_looked(world: World) -> None:
+    guard = {"id": "alive", "uses": "test.look", "every": 5, "from": "lag", "until": "owner", "tolerate": 0}
+    text = {**SWITCH, "playbook": "guarded", "guards": [{**guard, "on_breach": "pause"}]}
+    inputs = {"pair": "pair", "from": "primary", "to": "fallback"}
+    run_id = world.started(world.drill(text, Mode.LIVE, pair_id="pair", direction="over", inputs=inputs))
+    world.do(step="lag")
+    restore(world)
+    for paused in (Pause.RESTORED, Pause.GUARD):
+        with world.database.transaction() as session:
+            guards.seen(session, run_id, "alive", failed(), now=world.later(seconds=5))
+        assert world.held(run_id).run.paused is paused
+        if paused is Pause.RESTORED:
+            world.command("resume", run_id)
 
 
 def test_what_was_seen_and_approved_before_counts_no_more(world: World) -> None:
