@@ -66,6 +66,10 @@ class StepKind(StrEnum):
     INJECT = "inject"
 
 
+_KIND_KEYS = tuple((kind.value, kind) for kind in StepKind)
+"""Looked up for every step at every move of a run, where asking an enumeration would take most of the time."""
+
+
 class OnFailure(StrEnum):
     """What the run does when a step fails; `ask` pauses it for a person."""
 
@@ -252,11 +256,14 @@ class Step(Frozen):
     @property
     def kind(self) -> StepKind:
         """What this step is; of two given kinds (which the loader refuses) the first."""
-        return self.kinds()[0]
+        return next(self._kinds())
 
     def kinds(self) -> tuple[StepKind, ...]:
         """All kinds whose key was given; a step that the loader accepted has exactly one."""
-        return tuple(kind for kind in StepKind if getattr(self, kind.value) is not None)
+        return tuple(self._kinds())
+
+    def _kinds(self) -> Iterator[StepKind]:
+        return (kind for key, kind in _KIND_KEYS if getattr(self, key) is not None)
 
     def effect(self, option: str) -> Effect:
         """What choosing `option` does; raises KeyError for an option that the step does not have."""

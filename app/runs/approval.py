@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from sqlmodel import Session, and_, col, or_, select
@@ -17,10 +17,12 @@ from app.drills.models import Drill
 from app.drills.rules import ApprovalPolicy
 from app.playbooks.rules import Mode
 from app.runs import activated, words
-from app.runs.compose import compose
+from app.runs.compose import compose, digest_now
 from app.runs.models import Run
 from app.runs.record import Approval, ApprovalVerdict
 from app.runs.words import Words
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Standing(StrEnum):
@@ -109,7 +111,7 @@ def why_void(session: Session, run: Run, *, now: datetime) -> Words | None:
     drill = session.get_one(Drill, run.drill_id)
     try:
         loss = activated.loss_of(activated.of(session, run))  # what is for a lost side alone may hold more locks
-        digest = compose(session, drill, by_hand=run.by_hand, loss=loss).digest
+        digest = digest_now(session, drill, by_hand=run.by_hand, loss=loss)
     except Problem as problem:
         return words.unusable(problem)
     if digest != run.digest:
@@ -132,9 +134,14 @@ def _said(row: Approval) -> Said:
         row.verdict,
         row.digest,
         row.valid_from,
-        row.valid_until,
+        counts_until(row) or _NEVER,
         row.revoked_at is not None,
     )
+
+
+def counts_until(row: Approval) -> datetime | None:
+    """When it counts no more. A no to a run never lapses by itself: None, until who gave it takes it back."""
+    return None if row.verdict is ApprovalVerdict.DENIED and row.run_id is not None else row.valid_until
 
 
 def bearing(session: Session, run: Run, *, lock: bool = True) -> list[Approval]:
@@ -231,9 +238,10 @@ def _require_independent(
         raise NotAnApprover(say("You planned, started or wrote this. Two other people must approve it."))
     wanted = select(Approval).where(Approval.digest == digest, Approval.person_id == person.id)
     # What has run out counts no longer, so its giver may say it again.
-    wanted = wanted.where(Approval.drill_id == drill.id, col(Approval.revoked_at).is_(None), Approval.valid_until > now)
+    wanted = wanted.where(Approval.drill_id == drill.id, col(Approval.revoked_at).is_(None))
     for before in session.exec(wanted):
-        if before.run_id == (run.id if run else None) and before.used_at is None:
+        counts = (counts_until(before) or _NEVER) > now and before.used_at is None
+        if counts and before.run_id == (run.id if run else None):
             raise NotAnApprover(say("You decided about this before. Somebody else must be the second person."))
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
@@ -62,14 +62,38 @@ def compose(session: Session, drill: Drill, *, by_hand: bool = False, loss: Loss
     `loss`: what an activation says is lost. The digest does not change by it, unless what is for a lost side alone
     holds further environments: who approves the playbook approves what it foresees for a lost side.
     """
-    version = session.get_one(PlaybookVersion, drill.playbook_id)
-    whole = Playbook.model_validate(version.content).for_mode(drill.mode, lost=bool(loss))
-    values = resolve_inputs(session, drill, whole)
-    inputs: dict[str, Any] = to_jsonable_python(values)
+    signed = _signed(session, drill, by_hand, loss)
+    whole, inputs = signed.playbook, signed.inputs
     described = {
         step.id: describe(step, whole, shaped(whole, inputs)) for step in whole.steps if step.kind is StepKind.USES
     }
     playbook = as_by_hand(whole, described) if by_hand else whole
+    direction = Direction(drill.direction) if drill.direction else Direction.NONE
+    lost = _lost(whole, described, loss or Loss())
+    return Composed(signed.version, playbook, inputs, signed.locks, direction, signed.digest, described, lost)
+
+
+def digest_now(session: Session, drill: Drill, *, by_hand: bool, loss: Loss) -> str:
+    """The digest of what a run of `drill` would run now, as `compose` gives it; without describing its drivers."""
+    return _signed(session, drill, by_hand, loss).digest
+
+
+class _Signed(NamedTuple):
+    """What the digest is taken of, and the digest."""
+
+    version: PlaybookVersion
+    playbook: Playbook
+    """For the drill's mode."""
+    inputs: dict[str, Any]
+    locks: tuple[str, ...]
+    digest: str
+
+
+def _signed(session: Session, drill: Drill, by_hand: bool, loss: Loss | None) -> _Signed:
+    version = session.get_one(PlaybookVersion, drill.playbook_id)
+    whole = Playbook.model_validate(version.content).for_mode(drill.mode, lost=bool(loss))
+    values = resolve_inputs(session, drill, whole)
+    inputs: dict[str, Any] = to_jsonable_python(values)
     locks = lock_keys(session, drill, whole)
     signed = {
         "plan": drill.plan_version_id,
@@ -83,9 +107,7 @@ def compose(session: Session, drill: Drill, *, by_hand: bool = False, loss: Loss
         "locks": list(locks),
         "claims": drill.claims,
     }
-    direction = Direction(drill.direction) if drill.direction else Direction.NONE
-    lost = _lost(whole, described, loss or Loss())
-    return Composed(version, playbook, inputs, locks, direction, digest_of(signed), described, lost)
+    return _Signed(version, whole, inputs, locks, digest_of(signed))
 
 
 def _lost(playbook: Playbook, described: dict[str, dict[str, Any]], loss: Loss) -> frozenset[str]:

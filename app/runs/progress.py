@@ -31,9 +31,6 @@ def advance(session: Session, held: Held, *, now: datetime) -> list[ReadyStep]:
     write_complete_proofs(session, held, now=now)
     debts.incur(session, held, now=now)
     held.refresh_state()
-    for row in held.steps.values():
-        session.add(row)
-    session.add(held.run)
     ready = [row for row in held.steps.values() if row.state is StepState.READY]
     if ready:
         wakeup.after(session, held.run.id)

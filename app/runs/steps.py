@@ -78,7 +78,9 @@ def begin(session: Session, step_run_id: str, attempt: int, *, owner: Owner, now
 def _begin(session: Session, held: Held, row: StepRun, attempt: int, owner: Owner, now: datetime) -> Work | None:
     if row.attempt != attempt or row.state is not StepState.READY or held.run.ended is not None:
         return None
-    if leases.is_buried(session, owner.boot_id):
+    with session.no_autoflush:  # what is read by it is not written here, and what is gets written at once at the end
+        buried = leases.is_buried(session, owner.boot_id)
+    if buried:
         return None  # others hold this process for dead: what it began now, nobody would take over
     if row.call is Call.RUN and not _may_start(session, held, row, now):
         return None
@@ -264,7 +266,8 @@ def _may_start(session: Session, held: Held, row: StepRun, now: datetime) -> boo
         _leave_to_a_person(session, held, row, now)
         return False
     if row.effect is Effect.CHANGES and (step.irrevocable or step.point_of_no_return):
-        why = approval.why_void(session, held.run, now=now)
+        with session.no_autoflush:  # as in `_begin`
+            why = approval.why_void(session, held.run, now=now)
         if why is not None:
             _pause(session, held, why, now)
             return False
