@@ -64,38 +64,37 @@ def give_up(session: Session, step_run_id: str, attempt: int, *, now: datetime) 
 
 def cannot_begin(session: Session, step_run_id: str, attempt: int, *, now: datetime) -> None:
     """Park an attempt that could not even be begun, time and again: a bug, or rows that this version cannot read."""
-    held, row = held_step(session, step_run_id)
-    if row.attempt != attempt or row.state is not StepState.READY:
-        return
     reason = Text(
         nl=f"De stap kon {FRUITLESS} keer niet worden begonnen. Kijk in het logboek van de werker.",
         en=f"The step could not be begun, {FRUITLESS} times. Look in the log of the worker.",
     )
-    _park(row, reason, now)
-    tell(session, held.run, f"step.{row.state.value}", now=now, step=row.step_id, reason=reason)
-    advance(session, held, now=now)
+    _park(session, step_run_id, attempt, None, reason, now)
 
 
-def _park(row: StepRun, reason: Text, now: datetime) -> None:
-    """Not known whether it was done, as before this attempt: a person decides."""
+def nobody_there(session: Session, step_run_id: str, attempt: int, *, now: datetime) -> None:
+    """No worker lives at the step's site: it could not be looked or done, and is never passed by itself."""
+    site = session.get_one(StepRun, step_run_id).site
+    reason = Text(
+        nl=f"Er is geen werker op locatie {site}. Er kon niet worden gekeken.",
+        en=f"There is no worker at site {site}. It was not possible to look.",
+    )
+    _park(session, step_run_id, attempt, "step.nobody-there", reason, now, site=site)
+
+
+def _park(
+    session: Session, step_run_id: str, attempt: int, event: str | None, reason: Text, now: datetime, **told: object
+) -> None:
+    """Not known whether it was done, as before this attempt: a person decides; nothing where it is past that."""
+    held, row = held_step(session, step_run_id)
+    if row.attempt != attempt or row.state is not StepState.READY:
+        return
     if row.call is Call.UNDO:
         row.state, row.outcome = StepState.UNDO_FAILED, row.outcome | {"reason": reason.model_dump()}
     else:
         row.state, row.verdict, row.finished_at = StepState.UNKNOWN, Verdict.UNKNOWN, now
         row.outcome = {"verdict": Verdict.UNKNOWN.value, "reason": reason.model_dump(), "measurements": []}
-
-
-def nobody_there(session: Session, step_run_id: str, attempt: int, *, now: datetime) -> None:
-    """No worker lives at the step's site: it could not be looked or done, and is never passed by itself."""
-    held, row = held_step(session, step_run_id)
-    if row.attempt != attempt or row.state is not StepState.READY:
-        return
-    reason = Text(
-        nl=f"Er is geen werker op locatie {row.site}. Er kon niet worden gekeken.",
-        en=f"There is no worker at site {row.site}. It was not possible to look.",
-    )
-    _park(row, reason, now)
-    tell(session, held.run, "step.nobody-there", now=now, step=row.step_id, site=row.site)
+    kind = event or f"step.{row.state.value}"
+    tell(session, held.run, kind, now=now, step=row.step_id, reason=reason, **told)
     advance(session, held, now=now)
 
 

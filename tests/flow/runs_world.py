@@ -172,6 +172,25 @@ LINE: dict[str, Any] = {
 }
 
 
+def drill_row(session: Session, playbook_id: str, mode: Mode, **more: Any) -> str:
+    """The next drill of the one plan, of this version of a playbook; its id."""
+    number = len(session.exec(select(Drill)).all()) + 1
+    drill = Drill(
+        ref=f"DRL-{number:03}",
+        title="Oefening",
+        plan_id="plan",
+        plan_version_id="version",
+        service_id="service",
+        playbook_id=playbook_id,
+        mode=mode,
+        created_by="person:operator",
+        created_at=START,
+        **more,
+    )
+    session.add(drill)
+    return drill.id
+
+
 @dataclass
 class World:
     """The database with its people, and a clock that the test moves."""
@@ -210,21 +229,7 @@ class World:
                 )
                 session.add(version)
                 session.flush()
-            number = len(session.exec(select(Drill)).all()) + 1
-            drill = Drill(
-                ref=f"DRL-{number:03}",
-                title="Oefening",
-                plan_id="plan",
-                plan_version_id="version",
-                service_id="service",
-                playbook_id=version.id,
-                mode=mode,
-                created_by="person:operator",
-                created_at=START,
-                **more,
-            )
-            session.add(drill)
-            return drill.id
+            return drill_row(session, version.id, mode, **more)
 
     def switch(self, **more: Any) -> str:
         """A live drill that switches over; its id."""

@@ -16,13 +16,13 @@ from app.access.models import Person
 from app.access.rules import Actor, Kind, Role
 from app.catalog.models import Environment, EnvironmentPair, Service, Site
 from app.core.db import Database
-from app.drills.models import Drill
 from app.plans.facts import PlanKind, VersionState
 from app.plans.models import Plan, PlanClaim, PlanVersion
 from app.playbooks.loader import load
 from app.playbooks.models import PlaybookVersion
 from app.playbooks.models import VersionState as TextState
 from app.playbooks.rules import ClaimKind, Mode
+from tests.flow.runs_world import drill_row
 from tests.reliability.model.model_runners import REGISTRY, START
 
 PEOPLE = ("operator", "approver", "owner", "author", "second")
@@ -75,23 +75,8 @@ class Ground:
         away = "fallback" if home == "primary" else "primary"
         with self.database.transaction() as session:
             version = session.exec(select(PlaybookVersion).where(PlaybookVersion.name == playbook)).one()
-            number = len(session.exec(select(Drill)).all()) + 1
-            drill = Drill(
-                ref=f"DRL-{number:03}",
-                title="Oefening",
-                plan_id="plan",
-                plan_version_id="version",
-                service_id="service",
-                playbook_id=version.id,
-                mode=mode,
-                pair_id="pair",
-                direction="over" if home == "primary" else "back",
-                inputs={"pair": "pair", "from": home, "to": away},
-                created_by="person:operator",
-                created_at=START,
-            )
-            session.add(drill)
-            return drill.id
+            direction, inputs = "over" if home == "primary" else "back", {"pair": "pair", "from": home, "to": away}
+            return drill_row(session, version.id, mode, pair_id="pair", direction=direction, inputs=inputs)
 
 
 @cache
