@@ -9,11 +9,12 @@ from app.core.errors import FieldError, Problem
 from app.core.i18n import pick
 from app.core.messages import say
 from app.core.shapes import Shape
+from app.drills.readiness import asked_roles
 from app.drills.rules import OnceAt, Recurring, Schedule, Window
 from app.playbooks.rules import InputType, Playbook
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-MOST_WINDOWS, MOST_PEOPLE = 2, 20
+MOST_WINDOWS, MOST_PEOPLE, SPARE_PEOPLE = 2, 20, 2
 DEFAULTS: dict[str, Any] = {
     "mode": "rehearsal",
     "attendance": "attended",
@@ -53,6 +54,28 @@ def schedule_and_windows(values: Mapping[str, Any]) -> tuple[OnceAt | Recurring 
     return found.schedule, found.windows
 
 
+def participants_of(values: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Who takes part, from the rows of a form that name a person."""
+    return [
+        {"personId": values[f"participants.{n}.personId"], "role": values.get(f"participants.{n}.role", "")}
+        for n in range(MOST_PEOPLE)
+        if values.get(f"participants.{n}.personId")
+    ]
+
+
+def people_rows(values: Mapping[str, Any], playbook: Playbook | None) -> list[tuple[str, str]]:
+    """Person and role per row: what was typed, else a row per person that the playbook asks, and some to spare."""
+    typed = [
+        (values.get(f"participants.{n}.personId", ""), values.get(f"participants.{n}.role", ""))
+        for n in range(MOST_PEOPLE)
+    ]
+    rows = [each for each in typed if any(each)]
+    named = [role for _who, role in rows]
+    asked = asked_roles(playbook) if playbook else {}
+    missing = [role for role, people in sorted(asked.items()) for _ in range(people - named.count(role))]
+    return [*rows, *[("", role) for role in missing], *[("", "")] * SPARE_PEOPLE][:MOST_PEOPLE]
+
+
 def nested(values: Mapping[str, Any], playbook: Playbook | None) -> dict[str, Any]:
     """The body of a drill by its API names. Raises InvalidInput for durations that cannot be read."""
     faults: list[FieldError] = []
@@ -61,11 +84,7 @@ def nested(values: Mapping[str, Any], playbook: Playbook | None) -> dict[str, An
     body["grace"] = _seconds(values, "grace", faults) or 900
     body["inputs"] = _inputs(values, playbook, faults)
     body["windows"] = _windows(values)
-    body["participants"] = [
-        {"personId": values[f"participants.{n}.personId"], "role": values.get(f"participants.{n}.role", "")}
-        for n in range(MOST_PEOPLE)
-        if values.get(f"participants.{n}.personId")
-    ]
+    body["participants"] = participants_of(values)
     lines = values.get("objectives", "").splitlines()
     body["objectives"] = [{"text": line.strip()} for line in lines if line.strip()]
     body["limits"] = {name: values.get(f"limits.{name}", "") for name in ("blastRadius", "stopWord")}

@@ -27,12 +27,11 @@ from app.drills.shapes import AlternationIn, DrillIn
 from app.plans.models import Plan
 from app.plans.standing import approved_version
 from app.playbooks.models import PlaybookVersion, VersionState
-from app.playbooks.rules import InputType, Mode, Playbook, StepKind
+from app.playbooks.rules import InputType, Mode, Playbook
 
 router = APIRouter(include_in_schema=False)
 Planner = Annotated[Actor, Depends(allowed(Action.PLAN_DRILL))]
 Sent = Annotated[Fields, Depends(form)]
-SPARE_PEOPLE = 2
 
 
 @router.get("/drills/new")
@@ -122,7 +121,7 @@ def _page(
         "choices": _choices(session, playbook) if playbook else {},
         "swaps": playbook is not None and _swaps(playbook),
         "people": [("", "–"), *[(row.ref, row.name) for row in people]],
-        "rows": _people_rows(values, playbook),
+        "rows": form_fields.people_rows(values, playbook),
         "days": form_fields.DAYS,
     }
     status = problem.status if problem else 200
@@ -153,15 +152,3 @@ def _choices(session: Session, playbook: Playbook) -> dict[str, list[tuple[str, 
         InputType.DEPOSIT: [("", "–"), *[(ref, name) for ref, name in objects]],
     }
     return {name: kinds[each.type] for name, each in playbook.inputs.items() if each.type in kinds}
-
-
-def _people_rows(values: dict[str, Any], playbook: Playbook | None) -> list[tuple[str, str]]:
-    """Person and role per row: what was typed, else a row per role that the playbook asks, and some to spare."""
-    typed = [
-        (values.get(f"participants.{n}.personId", ""), values.get(f"participants.{n}.role", "")) for n in range(20)
-    ]
-    rows = [each for each in typed if any(each)]
-    asked = (StepKind.ASK, StepKind.DECIDE)
-    roles = {step.role for step in playbook.steps if step.kind in asked and step.role} if playbook else set()
-    missing = sorted(roles - {role for _who, role in rows})
-    return [*rows, *[("", role) for role in missing], *[("", "")] * SPARE_PEOPLE][:20]

@@ -68,6 +68,15 @@ def _playbook(version: PlaybookVersion, playbook: Playbook, registry: Registry) 
     return found
 
 
+def asked_roles(playbook: Playbook) -> dict[str, int]:
+    """The roles in which people are asked something, and how many people of each must agree at most."""
+    found: dict[str, int] = {}
+    for step in playbook.steps:
+        if step.kind in (StepKind.ASK, StepKind.DECIDE) and step.role:
+            found[step.role] = max(found.get(step.role, 1), step.quorum)
+    return found
+
+
 def _people(session: Session, drill: Drill, playbook: Playbook) -> list[Lack]:
     found: list[Lack] = []
     if drill.attendance is Attendance.UNATTENDED:
@@ -75,8 +84,7 @@ def _people(session: Session, drill: Drill, playbook: Playbook) -> list[Lack]:
         if person is None or not person.active:
             found.append(("on-call-missing", "onCallId", say("Name an active person on call who can abort the run.")))
         return found
-    asked = {step.role for step in playbook.steps if step.kind in {StepKind.ASK, StepKind.DECIDE} and step.role}
-    for role in sorted(asked - {each["role"] for each in drill.participants}):
+    for role in sorted(set(asked_roles(playbook)) - {each["role"] for each in drill.participants}):
         reason = say("Nobody takes part in the role '{role}'. Add a participant.", role=role)
         found.append(("role-missing", "participants", reason))
     return found

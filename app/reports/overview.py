@@ -28,6 +28,7 @@ from app.plans.models import Plan, PlanVersion
 from app.plans.portrait import sentence
 from app.plans.standing import Standing
 from app.plans.worth import worth
+from app.runs import activated
 from app.runs.loss import ObligationKind
 from app.runs.models import Obligation, Run
 from app.runs.rules import RunState, RunVerdict
@@ -220,7 +221,7 @@ def waiting(session: Session, actor: Actor) -> list[Waiting]:
     if may(actor, Action.OPERATE_RUN):
         found += _owed(session, ObligationKind.DEBT, "settle-debt")
     if may(actor, Action.APPROVE_RUN):
-        found += _owed(session, ObligationKind.REVIEW, "review-activation", not_by=actor.ref)
+        found += _owed(session, ObligationKind.REVIEW, "review-activation", by=actor.ref)
         found += _runs_in(session, RunState.AWAITING_APPROVAL, "approve-run")
     if may(actor, Action.ANSWER_STEP):
         found += _runs_in(session, RunState.WAITING, "answer-run")
@@ -237,14 +238,14 @@ def _runs_in(session: Session, state: RunState, kind: str) -> list[Waiting]:
     return [Waiting(kind, f"{run.ref} {drill.title}", f"/runs/{run.ref}", run.planned_at) for run, drill in rows]
 
 
-def _owed(session: Session, kind: ObligationKind, word: str, *, not_by: str = "") -> list[Waiting]:
-    """What an activation left to be done; a review is not for who began it."""
+def _owed(session: Session, kind: ObligationKind, word: str, *, by: str = "") -> list[Waiting]:
+    """What an activation left to be done; a review is not for who had a hand in it."""
     wanted = select(Obligation, Run).join(Run, col(Run.id) == Obligation.run_id).where(Obligation.kind == kind)
     rows = session.exec(wanted.where(col(Obligation.done_at).is_(None)).order_by(col(Obligation.id))).all()
     return [
         Waiting(word, f"{run.ref}: {pick(row.text) if row.text else row.what}", f"/runs/{run.ref}", run.started_at)
         for row, run in rows
-        if run.starter != not_by
+        if not by or by not in activated.involved(session, run)
     ]
 
 

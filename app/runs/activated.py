@@ -1,12 +1,14 @@
 """Reads what an activation says of its run: what is lost, in which words, and whether it began before approval."""
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from app.access.models import Person
 from app.core import formats
-from app.runs import words
+from app.playbooks.rules import StepKind
+from app.runs import taking_part, words
 from app.runs.loss import Loss
-from app.runs.models import Activation, Run
+from app.runs.models import Activation, Answer, Run, StepRun
+from app.runs.view import parsed
 from app.runs.words import Words
 
 SIDES = {"primary": ("primaire kant", "primary side"), "fallback": ("uitwijkkant", "fallback side")}
@@ -38,6 +40,17 @@ def why_passed_over(session: Session, activation: Activation) -> Words:
         f"De {nl} is weg, gezegd door {name} op {at:%d-%m-%Y} om {at:%H:%M}.",
         f"The {en} is lost, said by {name} on {at:%Y-%m-%d} at {at:%H:%M}.",
     )
+
+
+def involved(session: Session, run: Run) -> frozenset[str]:
+    """Who began it, said that it was needed, or decides in it, as the audit log names them: they do not review it."""
+    found = of(session, run)
+    playbook = parsed(run)
+    voted = select(Answer.person, StepRun.step_id).join(StepRun, col(StepRun.id) == col(Answer.step_run_id))
+    votes = session.exec(voted.where(Answer.run_id == run.id))
+    voters = {person for person, step in votes if playbook.step(step).kind is StepKind.DECIDE}
+    named = {f"person:{each}" for each in taking_part.deciders(session, run)}
+    return frozenset({run.starter, *voters, *named, *([found.declared_by] if found else [])})
 
 
 def glass_broken(session: Session, run: Run) -> bool:

@@ -88,6 +88,8 @@ class ActivationOut(Shape):
     alerted: list[str]
     """Names of the approvers who were told."""
     reviewed_by: str | None
+    involved: list[str]
+    """Who began it or decides in it: none of them reviews it."""
     from_run: str | None
     """The drill that turned out to be real."""
     carried: list[dict[str, Any]]

@@ -229,7 +229,12 @@ def _break_glass(session: Session, run: Run, activation: Activation, actor: Acto
         "en": f"{run.ref} began before it was approved. Review it: {activation.reason}",
     }
     review = Obligation(
-        run_id=run.id, kind=ObligationKind.REVIEW, what=text["en"][:500], text=text, due_at=now + REVIEW_WITHIN
+        run_id=run.id,
+        kind=ObligationKind.REVIEW,
+        what=text["en"][:500],
+        text=text,
+        created_at=now,
+        due_at=now + REVIEW_WITHIN,
     )
     session.add_all([activation, review])
     tell(session, run, "activation.glass-broken", now=now, actor=actor.ref, told=len(activation.alerted))

@@ -74,7 +74,7 @@ def complete(
 def review(
     session: SessionDep, actor: Approver, once: OnceDep, response: Response, id: Id, data: ActivationReviewIn
 ) -> Any:
-    """Say whether it was right to begin without approval; a no opens a finding. Never by who began it."""
+    """Say whether it was right to begin without approval; a no opens a finding. Never by who had a hand in it."""
 
     def make() -> ObligationOut:
         given: dict[str, Any] = {"agreed": data.agreed, "reason": data.reason}

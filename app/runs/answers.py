@@ -10,20 +10,19 @@ from app.access.rules import Actor, Role
 from app.core import audit
 from app.core.errors import Conflict, FieldError, InvalidInput, NotAllowed
 from app.core.messages import say
-from app.drills.models import Drill
 from app.playbooks.rules import EvidenceRule, Step, StepKind
-from app.runs import approval, facts
+from app.runs import approval, facts, taking_part
 from app.runs.commands import _step, require
 from app.runs.models import EvidenceFile, StepRun
 from app.runs.progress import advance, decide
 from app.runs.record import Answer
 from app.runs.rules import Call, Command, StepState, tally
+from app.runs.taking_part import PROCESS_OWNER
 from app.runs.view import Held, hold, tell
 from runners.contract import Fact, Text, Verdict
 
 DONE, FAILED = "done", "failed"
 """What a person answers to an ask."""
-PROCESS_OWNER = "process-owner"
 
 
 class NotYoursToAnswer(NotAllowed):
@@ -95,10 +94,7 @@ def may_answer(session: Session, held: Held, step: Step, actor: Actor) -> bool:
         return True
     if step.role == PROCESS_OWNER:
         return approval.is_process_owner(session, held.run.service_id, person)
-    drill = session.get_one(Drill, held.run.drill_id)
-    named = [
-        each.get("personId", each.get("person_id")) for each in drill.participants if each.get("role") == step.role
-    ]
+    named = [each.person_id for each in taking_part.of(session, held.run) if each.role == step.role]
     return person.id in named if named else Role.OPERATOR in actor.roles
 
 

@@ -12,7 +12,7 @@ from app.core.errors import Conflict, FieldError, InvalidInput, NotAllowed, NotF
 from app.core.messages import say
 from app.drills.models import Drill
 from app.playbooks.rules import Choice, StepKind
-from app.runs import activations, approval, facts, planning, takeover
+from app.runs import activations, approval, facts, planning, takeover, taking_part
 from app.runs.activation_shapes import ActivationIn, ThenActivateIn
 from app.runs.finish import finish_run
 from app.runs.models import EnvironmentLock, Run, StepRun
@@ -264,7 +264,7 @@ def _activation_of(session: Session, run: Run, told: ThenActivateIn, reason: str
     given["pair"] = told.pair or run.pair_id
     given["scenario"] = told.scenario or drill.scenario
     given["participants"] = told.participants or [
-        {"person_id": each.get("personId", each.get("person_id")), "role": each["role"]} for each in drill.participants
+        {"person_id": each.person_id, "role": each.role} for each in taking_part.of(session, run)
     ]
     return ActivationIn.model_validate(given)
 

@@ -81,6 +81,7 @@ def _debt(held: Held, each: Owed, row_id: str, now: datetime) -> Obligation:
         side=each.side,
         runner=row.driver.get("runner"),
         bars=each.bars,
+        created_at=now,
         due_at=now + SETTLE_WITHIN,
     )
 

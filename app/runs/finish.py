@@ -119,4 +119,4 @@ def _obligation(held: Held, step_id: str, text: dict[str, str], now: datetime) -
     if run.real:
         kind, within = ObligationKind.DEBT, debts.SETTLE_WITHIN
     same: dict[str, Any] = {"what": text["en"][:500], "text": text, "step_id": step_id, "pair_id": run.pair_id}
-    return Obligation(run_id=run.id, kind=kind, due_at=now + within, **same)
+    return Obligation(run_id=run.id, kind=kind, created_at=now, due_at=now + within, **same)

@@ -61,6 +61,8 @@ class Run(SQLModel, table=True):
     unattended: bool = False
     inputs: dict[str, Any] = document()
     """Resolved input values by name, as the runners' shapes."""
+    joined: list[dict[str, Any]] = document(list)
+    """Who was asked in while it ran, beside the drill's participants: ``{personId, role, by, at, reason}``."""
     lock_keys: list[str] = document(list)
     tokens: dict[str, Any] = document()
     """Fencing token per lock held."""
@@ -234,6 +236,8 @@ class Obligation(SQLModel, table=True):
     """The run that settled it."""
     evidence: list[str] = document(list)
     """SHA-256 of the files with which a person settled it."""
+    created_at: datetime = moment()
+    """Since when it is owed: what shows that it was done is younger."""
     due_at: datetime = moment(index=True)
     done_at: datetime | None = moment(optional=True)
     done_by: str | None = Field(default=None, max_length=80)

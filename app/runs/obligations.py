@@ -14,6 +14,7 @@ from app.core.listing import paged
 from app.core.messages import say
 from app.findings import service as findings
 from app.findings.rules import Cause, Severity, Source
+from app.runs import activated
 from app.runs.aftercare_shapes import ObligationQuery
 from app.runs.loss import ObligationKind
 from app.runs.models import EvidenceFile, Obligation, Run
@@ -24,7 +25,7 @@ from runners.contract import Text
 
 
 class ReviewNotYours(NotAllowed):
-    """What began without approval is reviewed by an approver who did not begin it."""
+    """What began without approval is reviewed by an approver who neither began it nor decides in it."""
 
     code = "review-not-yours"
 
@@ -83,7 +84,7 @@ def complete(
     """
     row = _open_row(session, obligation_id)
     if row.kind is ObligationKind.REVIEW:
-        raise NotToBeSaidDone(say("This is a review: an approver who did not begin it says whether it was right."))
+        raise NotToBeSaidDone(say("This is a review: an approver who had no hand in it says whether it was right."))
     if row.kind is ObligationKind.DEBT and actor.person_id is None:
         raise NotAllowed(say("Only a person can say that what is owed was done: somebody must answer for it."))
     _require_evidence(session, row, evidence, forced)
@@ -109,11 +110,15 @@ def _open_row(session: Session, obligation_id: str) -> Obligation:
 
 
 def _require_evidence(session: Session, row: Obligation, evidence: Sequence[str], forced: bool) -> None:
-    known = set(session.exec(select(EvidenceFile.sha256).where(EvidenceFile.run_id == row.run_id)))
-    unknown = [each for each in evidence if each not in known]
-    if unknown:
-        text = say("Upload this file to a step of the run first: {sha}.", sha=unknown[0])
-        raise InvalidInput(text, errors=[FieldError("evidence", "unknown-evidence", text)])
+    files = session.exec(select(EvidenceFile).where(EvidenceFile.run_id == row.run_id)).all()
+    for sha256 in evidence:
+        received = [each.at for each in files if each.sha256 == sha256]
+        if not received:
+            text = say("Upload this file to a step of the run first: {sha}.", sha=sha256)
+            raise InvalidInput(text, errors=[FieldError("evidence", "unknown-evidence", text)])
+        if max(received) <= row.created_at:
+            text = say("This file is older than what it would settle: {sha}. Add one that was made since.", sha=sha256)
+            raise InvalidInput(text, errors=[FieldError("evidence", "evidence-too-old", text)])
     owed_to_a_side = row.kind is ObligationKind.DEBT and row.side is not None
     if owed_to_a_side and not evidence and not forced:
         text = say("Add a file that shows that it was done. Without one it can only be forced, with a reason.")
@@ -123,13 +128,13 @@ def _require_evidence(session: Session, row: Obligation, evidence: Sequence[str]
 def review(
     session: Session, obligation_id: str, *, actor: Actor, agreed: bool, reason: str, now: datetime
 ) -> Obligation:
-    """An approver who did not begin it says whether it was right to begin without approval; a no opens a finding."""
+    """An approver who had no hand in it says whether it was right to begin without approval; a no opens a finding."""
     row = _open_row(session, obligation_id)
     run = session.get_one(Run, row.run_id)
     if row.kind is not ObligationKind.REVIEW:
         raise NotToBeSaidDone(say("This is no review. Say that it was done instead."))
-    if actor.person_id is None or actor.ref == run.starter:
-        raise ReviewNotYours(say("You began this yourself. Another approver reviews it."))
+    if actor.person_id is None or actor.ref in activated.involved(session, run):
+        raise ReviewNotYours(say("You began this, or decide in it. Another approver reviews it."))
     row.done_at, row.done_by, row.reason = now, actor.ref, reason
     session.add(row)
     session.flush()

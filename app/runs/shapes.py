@@ -231,7 +231,8 @@ class ApprovalOut(Shape):
     comment: str
     at: Moment
     valid_from: Moment
-    valid_until: Moment
+    valid_until: Moment | None
+    """None: a no to a run counts until who gave it takes it back."""
     revoked_at: Moment | None
     used_at: Moment | None
 

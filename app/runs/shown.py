@@ -15,7 +15,7 @@ from app.drills.models import Drill
 from app.findings.models import Finding
 from app.plans.models import Plan, ProofRow
 from app.playbooks.rules import Step
-from app.runs import shown_activation
+from app.runs import approval, shown_activation
 from app.runs.clocks import outage_since
 from app.runs.done import run_clocks, step_times
 from app.runs.forecast import expected_end
@@ -278,9 +278,10 @@ def _findings(session: Session, run: Run) -> list[dict[str, Any]]:
 def approval_out(session: Session, row: Approval) -> ApprovalOut:
     """An approval with the name of the person."""
     person = session.get(Person, row.person_id)
-    same = ("id", "run_id", "drill_id", "as_owner", "digest", "comment", "at", "valid_from", "valid_until")
+    same = ("id", "run_id", "drill_id", "as_owner", "digest", "comment", "at", "valid_from")
     return ApprovalOut(
         **{name: getattr(row, name) for name in (*same, "revoked_at", "used_at")},
+        valid_until=approval.counts_until(row),
         person=person.name if person else row.person_id,
         verdict=row.verdict.value,
     )

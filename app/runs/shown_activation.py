@@ -21,6 +21,7 @@ def told(session: Session, run: Run) -> ActivationOut | None:
         **{name: getattr(row, name) for name in same},
         alerted=[person.name for key in row.alerted if (person := session.get(Person, key)) is not None],
         reviewed_by=_reviewed_by(session, run),
+        involved=sorted(activated.involved(session, run)),
         from_run=from_run.ref if from_run else None,
     )
 

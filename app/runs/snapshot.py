@@ -12,7 +12,7 @@ from app.access.rules import Actor, Kind, Role
 from app.drills.models import Drill
 from app.drills.rules import ApprovalPolicy
 from app.playbooks.rules import EvidenceRule, Step, StepKind
-from app.runs import answers, approval, locks, shown
+from app.runs import answers, approval, locks, shown, taking_part
 from app.runs.clocks import forecast_end
 from app.runs.done import began_at
 from app.runs.forecast import expectations, steps_ahead
@@ -89,7 +89,7 @@ def take(session: Session, run: Run, *, now: datetime) -> Snapshot:
         title=held.playbook.title,
         drill_created_by=drill.created_by,
         author=run.author,
-        participants=tuple((names.get(each["personId"], "–"), each["role"]) for each in drill.participants),
+        participants=tuple((names.get(each.person_id, "–"), each.role) for each in taking_part.of(session, run)),
         names={**names, "system": "Wissel"},
         asked={row.step_id: _asked(session, held, row.step_id, people) for row in _waiting(held)},
         planned=planned_ends(held, expected) if any(expected.values()) else {},

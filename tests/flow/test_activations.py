@@ -2,19 +2,23 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlmodel import select
 
+from app.access.models import Person
+from app.access.rules import Actor, Kind, Role
 from app.core import audit
 from app.core.errors import Conflict, InvalidInput, NotAllowed
 from app.findings.models import Finding
 from app.playbooks.models import PlaybookVersion
 from app.playbooks.rules import Playbook
-from app.runs import ahead, commands, obligations, shown, steps
+from app.runs import ahead, answers, approval, commands, obligations, shown, steps
 from app.runs.activation_shapes import ThenActivateIn
 from app.runs.debts import DebtOpen
 from app.runs.models import Activation, EnvironmentLock, EvidenceFile, Obligation, Run, RunAddition, RunEvent
+from app.runs.record import Approval, ApprovalVerdict
 from app.runs.rules import RunState
 from tests.flow.activation_world import FAIL_OVER, ONLY_FOLLOW, activated, answer, back, failed_over, ready
 from tests.flow.runs_world import ME, SWITCH, World, build, failed, passed
@@ -98,6 +102,38 @@ def test_breaking_the_glass_tells_every_approver_and_owes_a_review(world: World)
     assert any("not right: too soon" in title for title in titles)
 
 
+def test_who_decides_in_it_or_said_that_it_was_needed_does_not_review_it_even_before_deciding(world: World) -> None:
+    named = [{"personId": each, "role": "crisis-manager"} for each in ("operator", "approver")]
+    run_id = activated(world, participants=named)
+    with world.database.transaction() as session:
+        review = session.exec(select(Obligation).where(Obligation.kind == "review")).one()
+        run = session.get_one(Run, run_id)
+        run.joined = [{"personId": "author", "role": "crisis-manager"}]
+        session.add(run)
+    given = {"agreed": True, "reason": "fine", "now": world.now}
+    for name in ("operator", "approver", "author"):
+        with pytest.raises(NotAllowed) as refused, world.database.transaction() as session:
+            obligations.review(session, review.id, actor=world.actor(name), **given)
+        assert refused.value.code == "review-not-yours"
+        assert "decide in it" in str(refused.value)
+    with world.database.transaction() as session:
+        obligations.review(session, review.id, actor=world.actor("owner"), agreed=True, reason="yes", now=world.now)
+
+
+def test_who_voted_in_it_does_not_review_it(world: World) -> None:
+    run_id = activated(world)
+    with world.database.transaction() as session:
+        review = session.exec(select(Obligation).where(Obligation.kind == "review")).one()
+        session.get_one(Person, "approver").roles = ["approver", "operator"]
+    voter = Actor(Kind.PERSON, "approver", "approver", frozenset({Role.APPROVER, Role.OPERATOR}))
+    with world.database.transaction() as session:
+        given: dict[str, Any] = {"option": "go", "comment": "", "evidence": []}
+        answers.answer(session, run_id, "go", actor=voter, now=world.later(seconds=1), **given)
+    with pytest.raises(NotAllowed) as refused, world.database.transaction() as session:
+        obligations.review(session, review.id, actor=voter, agreed=True, reason="fine", now=world.now)
+    assert refused.value.code == "review-not-yours"
+
+
 def test_a_review_that_nobody_gives_in_time_becomes_a_finding(world: World) -> None:
     activated(world)
     with world.database.transaction() as session:
@@ -129,9 +165,33 @@ def test_a_no_stops_it_before_what_cannot_be_undone_even_when_the_glass_is_broke
     assert world.held(run_id).run.state is RunState.PAUSED_BY_GUARD
 
 
+def say_no(world: World, run_id: str, verdict: ApprovalVerdict = ApprovalVerdict.DENIED) -> str:
+    with world.database.transaction() as session:
+        digest = session.get_one(Run, run_id).digest
+        given = {"digest": digest, "comment": "no", "valid_until": None, "now": world.now}
+        return commands.approve(session, run_id, actor=world.actor("approver"), verdict=verdict, **given).id
+
+
+def test_a_no_to_what_began_before_approval_counts_until_it_is_taken_back(world: World) -> None:
+    run_id = activated(world)
+    answer(world, run_id, "go", "go")
+    said = say_no(world, run_id)
+    world.later(days=400)
+    world.do(step="cut")
+    with pytest.raises(NotAllowed):
+        say_no(world, run_id, ApprovalVerdict.APPROVED)  # the no stands: it must be taken back first
+    for counts in (True, False):
+        world.later(days=30)
+        with world.database.transaction(write=False) as session:
+            void = approval.why_void(session, session.get_one(Run, run_id), now=world.now)
+            shown_ = shown.approval_out(session, session.get_one(Approval, said))
+        assert (void is not None, shown_.valid_until) == (counts, None)
+        with world.database.transaction() as session:
+            approval.revoke(session, said, world.actor("approver"), now=world.now)
+
+
 def test_approvals_given_beforehand_to_a_prepared_drill_start_it_without_breaking_anything(world: World) -> None:
     from app.playbooks.rules import Mode
-    from app.runs import approval
     from app.runs.compose import compose
     from tests.flow.activation_world import FAIL_OVER
 
@@ -338,6 +398,30 @@ def test_a_person_closes_a_debt_with_evidence_or_forces_it_with_a_reason(world: 
     with world.database.transaction() as session:
         row = session.exec(select(Obligation).where(Obligation.step_id == "fence")).one()
     assert (row.forced, row.reason, row.done_by) == (True, "seen on the spot", "person:operator")
+
+
+def test_a_file_from_before_something_was_owed_does_not_show_that_it_was_done(world: World) -> None:
+    run_id = activated(world)
+    sha = "c" * 64
+    with world.database.transaction() as session:
+        session.add(EvidenceFile(run_id=run_id, sha256=sha, size=1, media_type="text/plain", at=world.now))
+    answer(world, run_id, "go", "go")
+    for step in ("cut", "promote", "serve"):
+        world.do(step=step)
+    given = {"reason": "see the photo", "forced": False, "evidence": [sha]}
+    for again in (False, True):
+        with world.database.transaction() as session:
+            row = session.exec(select(Obligation).where(Obligation.step_id == "fence")).one()
+            if again:  # the same file, received since: a person answers for it
+                session.add(EvidenceFile(run_id=run_id, sha256=sha, size=1, media_type="text/plain", at=world.now))
+                session.flush()
+                obligations.complete(session, row.id, actor=world.actor("operator"), now=world.now, **given)
+                assert row.done_at == world.now
+                continue
+            world.later(seconds=1)
+            with pytest.raises(InvalidInput) as refused:
+                obligations.complete(session, row.id, actor=world.actor("operator"), now=world.now, **given)
+            assert [each.code for each in refused.value.errors] == ["evidence-too-old"]
 
 
 def test_the_way_back_settles_it_step_by_step_and_the_rows_that_were_lost_stand_beside_the_proof(world: World) -> None:
