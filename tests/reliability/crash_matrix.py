@@ -248,7 +248,7 @@ def tried(real: Ground, scenario: Scenario, *crashes: Crash, stopped_for: float 
     `spare`: a second worker lives beside it, so that what stops is taken over before it wakes up.
     """
     marks, every = real.folder / "marks", (*scenario.before, *crashes)
-    worker = real.worker("first", crash=crash_points.planned(marks, *every), lease_seconds=LEASE)
+    worker = real.worker("first", crash=crash_points.planned(marks, *every), lease_seconds=LEASE, warm=True)
     worker.sites = scenario.sites
     carer = Carer(worker, stopped_for)
     run_id = scenario.begun(real)
@@ -256,7 +256,7 @@ def tried(real: Ground, scenario: Scenario, *crashes: Crash, stopped_for: float 
         real.acknowledged(run_id, "start")
     until(lambda: carer.look() or lines(marks / crash_points.CRASHED), "the worker began", LONGEST, 0.05)
     if spare:
-        real.worker("spare", lease_seconds=LEASE).start()
+        real.worker("spare", lease_seconds=LEASE, warm=True).start()
     if scenario.during is not None:
         until(lambda: carer.look() and scenario.first in lines(marks / crash_points.PASSED), "a body", LONGEST, 0.05)
         scenario.during(real, run_id, worker)

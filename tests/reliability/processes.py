@@ -20,6 +20,7 @@ from runners.contract import Effect, Repeat
 from tests.flow.runs_world import REGISTRY, World, build
 from tests.reliability import history, slow, targets
 from tests.reliability.history import Event, Facts, Kind
+from tests.reliability.warm_start import WarmProcess
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -42,8 +43,10 @@ class WorkerProcess:
     environment: dict[str, str]
     sites: str = "*"
     lease_seconds: float = 15
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | WarmProcess | None = None
     begun: int = 0
+    warm: bool = False
+    """Started from a process that has loaded Wissel already: for tests that do not measure how long a start takes."""
     crash: dict[str, str] = field(default_factory=dict)
     """Where and how the next life crashes; see `crash_points`."""
 
@@ -63,19 +66,12 @@ class WorkerProcess:
         """Start it; the file that will be there once it works."""
         self.begun += 1
         sign = self.folder / f"{self.name}-{self.begun}"
-        with (self.folder / f"{self.name}.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.reliability.worker_process", str(sign)],
-                cwd=CHECKOUT,
-                env=self.environment
-                | self.crash
-                | {"WISSEL_SITES": self.sites, "WISSEL_LEASE_SECONDS": str(self.lease_seconds)}
-                | {"WISSEL_DATA_DIR": str(self.folder / f"data-{self.name}")},
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        log = self.folder / f"{self.name}.log"
+        environment = self.environment | self.crash
+        environment |= {"WISSEL_SITES": self.sites, "WISSEL_LEASE_SECONDS": str(self.lease_seconds)}
+        environment |= {"WISSEL_DATA_DIR": str(self.folder / f"data-{self.name}")}
+        start = WarmProcess if self.warm else _cold
+        self.process = start(sign, environment, log, CHECKOUT)
         return sign
 
     def kill(self) -> None:
@@ -94,6 +90,19 @@ class WorkerProcess:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
             self.kill()
+
+
+def _cold(sign: Path, environment: dict[str, str], log: Path, folder: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.reliability.worker_process", str(sign)],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
 
 
 @dataclass
