@@ -70,5 +70,6 @@ def test_outage_of_the_shipped_switch_against_a_script_and_a_tight_loop(tmp_path
             wanted="<= 1.2",
         )
         print(f"  outages {spread([each.outage for each in ours])} ms, RTA {spread([each.rta for each in ours])} ms")
+        print(f"  before the first step: {spread([each.waited for each in ours])} ms")
         tell_steps(name, ours)
     print(f"  script {spread([each[0] for each in script])} ms, loop {spread([each[0] for each in loop])} ms")

@@ -38,7 +38,10 @@ class Swapped:
     outage: float
     """Largest gap between two acknowledged writes of the client."""
     whole: float
-    """From the start of the run to its end, without the time in which the service was only watched to stay well."""
+    """From the intent of the first step to the end of the run, as a script begins with its first command; without the
+    time in which the service was only watched to stay well."""
+    waited: float
+    """From the approval to that first intent: another process approved, so the worker's sweep (1 s) found it."""
     rta: float
     steps: tuple[tuple[str, float, float], ...]
     """Each step of the switch: its name, the time since the end of the one before, its own time."""
@@ -155,7 +158,9 @@ def measured(ground: Ground, run_id: str, writer: Writer) -> Swapped:
         (row.step_id, _ms(before.finished_at, row.intent_at), _ms(row.intent_at, row.finished_at))
         for before, row in pairwise(done)
     )
-    return Swapped(writer.outage_ms(), _ms(run.started_at, run.ended_at) - watched, float(run.rta_ms or 0), steps)
+    first = done[0].intent_at
+    whole, waited = _ms(first, run.ended_at) - watched, _ms(run.started_at, first)
+    return Swapped(writer.outage_ms(), whole, waited, float(run.rta_ms or 0), steps)
 
 
 def _began(row: Any) -> datetime:
