@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
 
@@ -32,7 +32,7 @@ from app.core.db import Database
 from app.core.evidence import EvidenceStore
 from app.core.limits import RateLimit
 from app.core.problems import Handlers
-from app.core.query import known_query
+from app.core.routers import add
 from app.core.settings import Settings
 from app.core.wire import Wire
 from app.runs import drivers
@@ -77,11 +77,8 @@ def create_app(
     drivers.use(made.state.registry)
     made.state.sign_in_limit = RateLimit("20/minute")
     made.state.worker = Worker(settings, made.state.database, made.state.registry) if work else None
-    for router in ROUTERS:
-        strict = [Depends(known_query)] if router.prefix.startswith("/api/") else []
-        made.include_router(router, dependencies=strict)
-    made.include_router(health.router)
-    made.include_router(web.router)
+    for router in (*ROUTERS, health.router, web.router):
+        add(made.router, router)
     made.mount("/static", web.Files(directory=web.STATIC), name="static")
     _publish_openapi(made)
     Handlers(made, web.problem_page).install()

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from sqlmodel import col, select
 
 from app.access import service
@@ -29,9 +29,10 @@ from app.core import clock
 from app.core.db import SessionDep
 from app.core.edits import IfMatch, require_match, show_etag
 from app.core.listing import ListQuery, Page, link_header, paged
+from app.core.routers import api_router
 from app.core.settings import Settings
 
-router = APIRouter(prefix="/api/v1", tags=["access"])
+router = api_router(tag="access")
 Administrator = Annotated[Actor, Depends(allowed(Action.ADMINISTER))]
 Reader = Annotated[Actor, Depends(allowed(Action.READ))]
 Anybody = Annotated[Actor, Depends(allowed(Action.USE_OWN_SESSION))]

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import Field
 from sqlmodel import col, select
 
@@ -16,9 +16,10 @@ from app.catalog.shapes import Key, Reference
 from app.core import clock
 from app.core.db import SessionDep
 from app.core.listing import ListQuery, Page, link_header, paged
+from app.core.routers import api_router
 from app.core.shapes import Moment, Shape
 
-router = APIRouter(prefix="/api/v1", tags=["catalog"])
+router = api_router(tag="catalog")
 for _resource in resources.ALL:
     register(router, _resource)
 

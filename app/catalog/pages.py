@@ -14,6 +14,7 @@ from app.catalog.resource import Resource
 from app.catalog.rules import Criticality, Holder, ObjectKind, WatchLevel
 from app.core import clock, labels, sheets
 from app.core.db import SessionDep
+from app.core.routers import add
 from app.core.web import render
 
 router = APIRouter(include_in_schema=False)
@@ -163,6 +164,6 @@ def edit_object(request: Request, session: SessionDep, actor: Editor, key: str, 
     return form_pages.edit(request, session, actor, resources.OBJECT, key, fields, "services")
 
 
-router.include_router(place_pages.router)
-router.include_router(contract_pages.router)
-router.include_router(form_pages.router)
+add(router, place_pages.router)
+add(router, contract_pages.router)
+add(router, form_pages.router)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 
 from app.access.guard import Reader, allowed
 from app.access.rules import Action, Actor
@@ -15,6 +15,7 @@ from app.core.errors import FieldError
 from app.core.idempotency import OnceDep
 from app.core.listing import Page, link_header
 from app.core.messages import say
+from app.core.routers import api_router
 from app.drills import calendar, readiness, service
 from app.drills.claiming import Judged, coming
 from app.drills.models import Drill
@@ -46,7 +47,7 @@ from app.drills.shapes import (
 )
 from runners.contract import Registry
 
-router = APIRouter(prefix="/api/v1", tags=["drills"])
+router = api_router(tag="drills")
 Planner = Annotated[Actor, Depends(allowed(Action.PLAN_DRILL))]
 Key = Annotated[str, Path(max_length=64, description="Id or reference, such as DRL-001")]
 

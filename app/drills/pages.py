@@ -16,6 +16,7 @@ from app.core import clock, forms, labels, sheets
 from app.core.db import SessionDep
 from app.core.formats import ZONE, local
 from app.core.month import month
+from app.core.routers import add
 from app.core.web import render
 from app.drills import blackout_pages, form_pages, service
 from app.drills.claiming import Judged, schedule_of
@@ -114,5 +115,5 @@ def _entry(each: Coming) -> Entry:
     return Entry(each.drill.title, f"/drills/{each.drill.ref}", tone)
 
 
-router.include_router(form_pages.router)
-router.include_router(blackout_pages.router)
+add(router, form_pages.router)
+add(router, blackout_pages.router)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from sqlmodel import col, select
 
 from app.access.guard import allowed
@@ -14,6 +14,7 @@ from app.core.errors import FieldError, InvalidInput
 from app.core.idempotency import OnceDep
 from app.core.listing import Page, link_header
 from app.core.messages import say
+from app.core.routers import api_router
 from app.findings import acceptance, lists, service, work
 from app.findings.models import Finding, FindingAction, FindingTransition
 from app.findings.rules import Operation
@@ -34,7 +35,7 @@ from app.findings.shapes import (
     TransitionOut,
 )
 
-router = APIRouter(prefix="/api/v1/findings", tags=["findings"])
+router = api_router("/findings", tag="findings")
 Reader = Annotated[Actor, Depends(allowed(Action.READ))]
 Editor = Annotated[Actor, Depends(allowed(Action.EDIT_FINDING))]
 Accepter = Annotated[Actor, Depends(allowed(Action.ACCEPT_RISK))]

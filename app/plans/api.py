@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from sqlmodel import Session, col, select
 
 from app.catalog import service as catalog
@@ -14,6 +14,7 @@ from app.core.edits import IfMatch, require_match, show_etag
 from app.core.i18n import pick
 from app.core.idempotency import OnceDep
 from app.core.listing import Page, link_header, paged
+from app.core.routers import add, api_router
 from app.core.shapes import Prose, Shape
 from app.plans import claims, evidence_api, mvo_api, service, versions
 from app.plans.defaults import SwapPolicy, default_claims
@@ -37,7 +38,7 @@ from app.plans.shapes import (
 )
 from app.plans.shown import claim_out, plan_out, version_out
 
-router = APIRouter(prefix="/api/v1", tags=["plans"])
+router = api_router(tag="plans")
 
 
 class RejectionIn(Shape):
@@ -309,5 +310,5 @@ def reject(
     return version_out(session, plan, service.reject(session, plan, row, reason=reason, actor=actor, now=clock.now()))
 
 
-router.include_router(evidence_api.router)
-router.include_router(mvo_api.router)
+add(router, evidence_api.router)
+add(router, mvo_api.router)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from sqlmodel import col, select
 
 from app.catalog import service as catalog
@@ -10,6 +10,7 @@ from app.catalog.models import Service
 from app.core import clock
 from app.core.db import SessionDep
 from app.core.listing import ListQuery, Page, link_header, paged
+from app.core.routers import api_router
 from app.plans import service
 from app.plans.evidence_shapes import (
     AttestationIn,
@@ -27,7 +28,7 @@ from app.plans.parameters import Approver, AsOf, Editor, PlanKey, Reader, Review
 from app.plans.shapes import PlanOut, RetirementIn
 from app.plans.shown import cell_out, change_out, plan_out, proof_out, status_out
 
-router = APIRouter()
+router = api_router(tag="plans")
 ServiceKey = Annotated[str | None, Query(alias="service", max_length=64)]
 
 

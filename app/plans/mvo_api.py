@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from sqlmodel import Session, col, select
 
 from app.core import clock
 from app.core.db import SessionDep
 from app.core.edits import IfMatch, require_match, show_etag
 from app.core.listing import Page, link_header, paged
+from app.core.routers import api_router
 from app.plans import organisation
 from app.plans.content import MvoContent
 from app.plans.facts import VersionState
@@ -26,7 +27,7 @@ from app.plans.mvo_shapes import (
 )
 from app.plans.parameters import Approver, Editor, PlanKey, Reader
 
-router = APIRouter()
+router = api_router(tag="plans")
 
 
 def _version_out(row: MvoVersion) -> MvoVersionOut:

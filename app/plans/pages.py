@@ -19,6 +19,7 @@ from app.core.browser import Fields, form
 from app.core.db import SessionDep
 from app.core.errors import InvalidInput, NotFound
 from app.core.listing import paged
+from app.core.routers import add
 from app.core.web import field_errors, redirect, render
 from app.plans import attest_pages, draft_pages, mvo_pages, service
 from app.plans.evidence_shapes import ReviewIn
@@ -227,6 +228,6 @@ def approve_retirement(
     return redirect(f"/plans/{ended.ref}")
 
 
-router.include_router(draft_pages.router)
-router.include_router(attest_pages.router)
-router.include_router(mvo_pages.router)
+add(router, draft_pages.router)
+add(router, attest_pages.router)
+add(router, mvo_pages.router)

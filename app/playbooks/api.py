@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 
 from app.access.guard import Reader, allowed
 from app.access.rules import Action, Actor
@@ -11,6 +11,7 @@ from app.core.db import SessionDep
 from app.core.errors import not_found
 from app.core.idempotency import OnceDep
 from app.core.listing import Page, link_header
+from app.core.routers import api_router
 from app.playbooks import service
 from app.playbooks.loader import PlaybookInvalid, load
 from app.playbooks.shapes import (
@@ -28,7 +29,7 @@ from app.playbooks.shapes import (
 )
 from runners.contract import Registry
 
-router = APIRouter(prefix="/api/v1", tags=["playbooks"])
+router = api_router(tag="playbooks")
 Editor = Annotated[Actor, Depends(allowed(Action.EDIT_PLAYBOOK))]
 Reviewer = Annotated[Actor, Depends(allowed(Action.REVIEW_PLAYBOOK))]
 Key = Annotated[str, Path(max_length=80, description="Id of a version, or a name: then the newest published one")]

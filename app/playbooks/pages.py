@@ -15,6 +15,7 @@ from app.access.rules import Action, Actor, may
 from app.core import clock, forms, labels
 from app.core.browser import Fields, form
 from app.core.db import SessionDep
+from app.core.routers import add
 from app.core.web import redirect, render
 from app.playbooks import portrait, runner_pages, service, text_pages
 from app.playbooks.models import PlaybookVersion, VersionState
@@ -49,7 +50,7 @@ def _published(session: Session, names: list[str]) -> dict[str, PlaybookVersion]
     return {row.name: row for row in session.exec(wanted.order_by(col(PlaybookVersion.version))).all()}
 
 
-router.include_router(text_pages.router)
+add(router, text_pages.router)
 """Before the pages below: ``/playbooks/new`` is no name of a playbook."""
 
 
@@ -113,4 +114,4 @@ def review(session: SessionDep, actor: Reviewer, key: str, fields: Sent) -> Resp
     return redirect(f"/playbooks/{row.id}")
 
 
-router.include_router(runner_pages.router)
+add(router, runner_pages.router)

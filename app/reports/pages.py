@@ -15,6 +15,7 @@ from app.access.rules import Action, Actor, may
 from app.catalog.models import Service
 from app.core import clock, openapi
 from app.core.db import SessionDep
+from app.core.routers import add
 from app.core.web import render
 from app.drills.models import Drill
 from app.plans.facts import Status
@@ -23,7 +24,7 @@ from app.reports.kit import pages as kit_pages
 from app.reports.overview import overview
 
 router = APIRouter(include_in_schema=False)
-router.include_router(kit_pages.router)
+add(router, kit_pages.router)
 Reader = Annotated[Actor, Depends(allowed(Action.READ))]
 METHODS = ("get", "post", "put", "patch", "delete")
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 
 from app.access.guard import allowed
 from app.access.rules import Action, Actor
@@ -10,11 +10,12 @@ from app.core import clock
 from app.core.db import SessionDep
 from app.core.edits import show_etag
 from app.core.idempotency import OnceDep
+from app.core.routers import api_router
 from app.runs import activations, shown
 from app.runs.activation_shapes import ActivationIn
 from app.runs.shapes import RunOut
 
-router = APIRouter(tags=["runs"])
+router = api_router(tag="runs")
 Operator = Annotated[Actor, Depends(allowed(Action.OPERATE_RUN))]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from sqlmodel import Session, col, select
 
 from app.access.guard import allowed
@@ -13,6 +13,7 @@ from app.core import clock
 from app.core.db import SessionDep
 from app.core.idempotency import OnceDep
 from app.core.listing import ListQuery, Page, link_header, paged
+from app.core.routers import api_router
 from app.runs import obligations, stays
 from app.runs.activation_shapes import ActivationReviewIn
 from app.runs.aftercare_shapes import (
@@ -26,7 +27,7 @@ from app.runs.aftercare_shapes import (
 )
 from app.runs.models import Stay
 
-router = APIRouter(tags=["runs"])
+router = api_router(tag="runs")
 Reader = Annotated[Actor, Depends(allowed(Action.READ))]
 Operator = Annotated[Actor, Depends(allowed(Action.OPERATE_RUN))]
 Approver = Annotated[Actor, Depends(allowed(Action.APPROVE_RUN))]

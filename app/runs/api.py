@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlmodel import Session, col, select
 
@@ -15,6 +15,7 @@ from app.core.errors import not_found
 from app.core.evidence import EvidenceStore
 from app.core.idempotency import OnceDep
 from app.core.listing import ListQuery, Page, link_header
+from app.core.routers import add, api_router
 from app.drills.claiming import moment_by_hand
 from app.drills.service import find as find_drill
 from app.runs import activation_api, aftercare, approval, commands, locks, operations, planning, service, shown
@@ -34,7 +35,7 @@ from app.runs.shapes import (
     RunRow,
 )
 
-router = APIRouter(prefix="/api/v1", tags=["runs"])
+router = api_router(tag="runs")
 Reader = Annotated[Actor, Depends(allowed(Action.READ))]
 Operator = Annotated[Actor, Depends(allowed(Action.OPERATE_RUN))]
 Approver = Annotated[Actor, Depends(allowed(Action.APPROVE_RUN))]
@@ -211,6 +212,6 @@ def release(
     return LockOut.model_validate(row)
 
 
-router.include_router(operations.router)
-router.include_router(aftercare.router)
-router.include_router(activation_api.router)
+add(router, operations.router)
+add(router, aftercare.router)
+add(router, activation_api.router)

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Form, Path, Request, Response, UploadFile
+from fastapi import Depends, File, Form, Path, Request, Response, UploadFile
 from sqlmodel import Session, select
 from starlette.datastructures import UploadFile as Received
 
@@ -19,7 +19,8 @@ from app.core.errors import FieldError, InvalidInput, NotFound
 from app.core.evidence import EvidenceStore
 from app.core.idempotency import OnceDep
 from app.core.messages import say
-from app.runs import answers, commands, planning, service, shown
+from app.core.routers import api_router
+from app.runs import answers, commands, planning, service, shown, taking_part
 from app.runs.activation_shapes import RealityIn
 from app.runs.models import EvidenceFile, Run
 from app.runs.record import Observation
@@ -28,6 +29,7 @@ from app.runs.shapes import (
     CancellationIn,
     DecisionIn,
     EvidenceOut,
+    JoinIn,
     MustReasonIn,
     ObservationIn,
     ObservationOut,
@@ -36,7 +38,7 @@ from app.runs.shapes import (
 )
 from app.runs.view import Held, read, tell
 
-router = APIRouter(prefix="/runs", tags=["runs"])
+router = api_router("/runs", tag="runs")
 Operator = Annotated[Actor, Depends(allowed(Action.OPERATE_RUN))]
 Answerer = Annotated[Actor, Depends(allowed(Action.ANSWER_STEP))]
 Reader = Annotated[Actor, Depends(allowed(Action.READ))]
@@ -101,6 +103,13 @@ def real(session: SessionDep, actor: Operator, once: OnceDep, response: Response
     """
     given: dict[str, Any] = {"actor": actor, "reason": data.reason, "then_activate": data.then_activate}
     return once(lambda: _do(session, key, response, commands.this_is_real, **given), response)
+
+
+@router.post("/{key}/participants", operation_id="askIntoRun", status_code=201, response_model=RunOut)
+def join(session: SessionDep, actor: Answerer, once: OnceDep, response: Response, key: Key, data: JoinIn) -> Any:
+    """Ask one more person to take part, with a role; by a person who operates runs or decides in this one."""
+    given: dict[str, Any] = {"person": data.person_id, "role": data.role, "actor": actor, "reason": data.reason}
+    return once(lambda: _do(session, key, response, taking_part.join, **given), response)
 
 
 @router.post("/{key}/answers", operation_id="answerStep", status_code=201, response_model=RunOut)

@@ -15,6 +15,7 @@ from app.access.guard import Reader
 from app.catalog.models import Service
 from app.core import labels, sheets
 from app.core.db import SessionDep
+from app.core.routers import add
 from app.core.web import render
 from app.playbooks.rules import Mode
 from app.runs import activation_pages, api, command_pages, drill_pages, service, shown, stream
@@ -59,7 +60,7 @@ def evidence(session: SessionDep, actor: Reader, request: Request, key: Key, sha
     return api.evidence(session, actor, request, key, sha256)
 
 
-router.include_router(activation_pages.router)
-router.include_router(command_pages.router)
-router.include_router(drill_pages.router)
-router.include_router(stream.router)
+add(router, activation_pages.router)
+add(router, command_pages.router)
+add(router, drill_pages.router)
+add(router, stream.router)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request
 from pydantic import Field
 from sqlmodel import col, select
 from starlette.responses import Response
@@ -13,10 +13,11 @@ from app.catalog.models import Service
 from app.core import clock
 from app.core.db import SessionDep
 from app.core.listing import ListQuery, Page, link_header, paged
+from app.core.routers import api_router
 from app.core.shapes import Moment, Shape
 from app.reports.kit.keep import KitStore
 
-router = APIRouter(prefix="/api/v1/kits", tags=["kits"])
+router = api_router("/kits", tag="kits")
 Reader = Annotated[Actor, Depends(allowed(Action.READ))]
 ServiceKey = Annotated[str, Path(min_length=1, max_length=64, description="Reference of the service: SVC-004.")]
 Language = Annotated[str | None, Query(pattern="^(nl|en)$", description="nl or en; default: the installation's own.")]
