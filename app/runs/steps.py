@@ -25,10 +25,10 @@ from runners.contract import Effect, Observation, Outcome, Repeat, Seen, Text, V
 LOOK_SECONDS = 60
 """How long a mere look may take where the step's own time-out is longer."""
 LONGEST_LOG = 200_000
-POISON = 4
+POISON = 5
 """So many workers lost over one step: it is parked for a person."""
 SUSPECT = POISON - 1
-"""From here on it is tried alone, which takes time: so not yet where a worker was killed a time or two from outside."""
+"""From here on it is tried alone, for which others wait: so not yet where a worker was killed thrice from outside."""
 FRUITLESS = 3
 """So many beginnings of one attempt that failed: it is parked for a person."""
 
