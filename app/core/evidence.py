@@ -1,15 +1,13 @@
 """The evidence store: files by the hash of their content, durable before their row is written."""
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.core.durable import half, make_folder
+
 _CHUNK = 1024 * 1024
-_HALF = "half-"
-"""Beginning of the name of a file that is still being written."""
 
 
 @dataclass(frozen=True)
@@ -39,25 +37,18 @@ class EvidenceStore:
 
     def put_stream(self, chunks: Iterable[bytes], *, expected: str | None = None) -> Stored:
         """Keep these bytes, whole or not at all, as `put` does. Raises ValueError where they are not `expected`."""
-        _make_folder(self.folder)
+        make_folder(self.folder)
         digest, size = hashlib.sha256(), 0
-        with tempfile.NamedTemporaryFile(dir=self.folder, prefix=_HALF, delete=False) as writer:
-            try:
-                for chunk in chunks:
-                    digest.update(chunk)
-                    writer.write(chunk)
-                    size += len(chunk)
-                writer.flush()
-                os.fsync(writer.fileno())
-                target = self.path(digest.hexdigest())
-                if expected not in (None, target.name):
-                    raise ValueError(f"the content is not that of {expected}")
-                _make_folder(target.parent)
-                Path(writer.name).replace(target)
-            except BaseException:
-                Path(writer.name).unlink(missing_ok=True)
-                raise
-        sync_folder(target.parent)
+        with half(self.folder) as written:
+            for chunk in chunks:
+                digest.update(chunk)
+                written.file.write(chunk)
+                size += len(chunk)
+            target = self.path(digest.hexdigest())
+            if expected not in (None, target.name):
+                raise ValueError(f"the content is not that of {expected}")
+            make_folder(target.parent)
+            written.keep(target)
         return Stored(target.name, size)
 
     def holds(self, sha256: str) -> bool:
@@ -75,19 +66,3 @@ class EvidenceStore:
         with self.path(sha256).open("rb") as reader:
             while chunk := reader.read(_CHUNK):
                 yield chunk
-
-
-def _make_folder(folder: Path) -> None:
-    """A folder that is durable itself, so that what is synced in it later can be found again."""
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        sync_folder(folder.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

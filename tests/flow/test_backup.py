@@ -21,6 +21,7 @@ from app.core.backup import loading
 from app.core.backup.reading import Backup
 from app.core.backup.shape import BackupRefused
 from app.core.db import Database
+from app.core.durable import HALF
 from app.core.evidence import EvidenceStore
 from app.core.incarnation import Incarnation
 from app.runs.models import EvidenceFile
@@ -171,7 +172,7 @@ def test_a_backup_is_never_written_over_and_leaves_nothing_half(file, filled):
     with pytest.raises(BackupRefused, match="never written over"):
         keeping.backup(filled.settings, file, told=quiet)
     assert file.read_bytes() == before
-    assert not list(file.parent.glob(".*.part"))
+    assert not list(file.parent.glob(f"{HALF}*"))
 
 
 def test_where_there_is_no_database_there_is_no_backup(tmp_path):

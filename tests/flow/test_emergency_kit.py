@@ -184,3 +184,14 @@ def test_a_printing_process_that_never_ends_is_given_up(monkeypatch: pytest.Monk
     monkeypatch.setattr(printing, "PDF_SECONDS", 1)
     made = printing.pdf("<p>")
     assert (made.content, made.reason) == (None, "it took longer than 1 s")
+
+
+def test_a_kit_that_was_made_is_there_after_a_power_cut_for_its_folder_is_on_disk_too(
+    filled: Whole, without_pango: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, real = KitStore(filled.settings), os.fsync
+    (store.folder / f"{PERMITS}-en.zip").unlink(missing_ok=True)
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: (synced.append(os.fstat(handle).st_ino), real(handle)))
+    kept = store.fresh(filled.database, PERMITS, language="en", now=clock.now())
+    assert {kept.path.stat().st_ino, store.folder.stat().st_ino} <= set(synced)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -25,7 +24,8 @@ from app.core.backup.shape import (
     table_part,
 )
 from app.core.db import Database
-from app.core.evidence import EvidenceStore, sync_folder
+from app.core.durable import half
+from app.core.evidence import EvidenceStore
 
 Told = Callable[[str, int, int], None]
 """What is being done, how far it is, and of how many."""
@@ -48,37 +48,34 @@ def write(
     there = BackupRefused(f"{target} is there already. Choose another name: a backup is never written over.")
     if target.exists():
         raise there
-    half = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        taken_at = now()  # before the snapshot, so that all that was acknowledged by then is in it
-        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        with half(target.absolute().parent) as written:
+            taken_at = now()  # before the snapshot, so that all that was acknowledged by then is in it
+            with zipfile.ZipFile(written.file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
                 with snapshot(database) as (connection, revision):
-                    made = Manifest(
-                        format=FORMAT,
-                        version=version,
-                        revision=revision,
-                        taken_at=taken_at,
-                        database=connection.dialect.name,
-                        organisation=organisation,
-                        tables={},
-                        evidence={},
-                        left_out=sorted(LEFT_OUT),
-                    )
+                    made = _manifest(connection, version, revision, taken_at, organisation)
                     _tables(archive, connection, made, told)
                     hashes = sorted(set(named(connection)))
                 _evidence(archive, store, hashes, made, told)
                 _part(archive, MANIFEST, [made.model_dump_json(indent=1).encode()], made.taken_at)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(half, target)  # unlike a rename it never replaces what came there meanwhile
+            written.keep(target.absolute(), over=False)
     except FileExistsError as error:
         raise there from error
-    finally:
-        half.unlink(missing_ok=True)
-    sync_folder(target.absolute().parent)
     return made
+
+
+def _manifest(connection: Connection, version: str, revision: str, taken_at: datetime, organisation: str) -> Manifest:
+    return Manifest(
+        format=FORMAT,
+        version=version,
+        revision=revision,
+        taken_at=taken_at,
+        database=connection.dialect.name,
+        organisation=organisation,
+        tables={},
+        evidence={},
+        left_out=sorted(LEFT_OUT),
+    )
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Keeps the kit of each service as a file, and makes it again when what stands in it has changed."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,7 @@ from app.catalog.models import Service
 from app.core import formats
 from app.core.audit import AuditEvent
 from app.core.db import Database
+from app.core.durable import half, make_folder
 from app.core.settings import Settings
 from app.reports.kit import parcel
 from app.reports.kit.contents import gather
@@ -96,13 +96,10 @@ class KitStore:
 
     def _write(self, path: Path, content: bytes) -> Kept:
         """Whole or not at all: a crash leaves the former kit."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(f".{os.getpid()}.part")
-        with unfinished.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        make_folder(self.folder)
+        with half(self.folder) as written:
+            written.file.write(content)
+            written.keep(path)
         return _kept(path)
 
 
