@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 import app.runs.labels  # noqa: F401 – the words on these pages
 from app.access.guard import Reader, allowed
+from app.access.models import Person
 from app.access.rules import Action, Actor, may
 from app.catalog import service as catalog
 from app.catalog.models import Environment, EnvironmentPair, Service, Site
@@ -21,11 +22,13 @@ from app.core.i18n import gettext as _
 from app.core.i18n import pick
 from app.core.messages import say
 from app.core.web import field_errors, redirect, render
+from app.drills import form_fields
 from app.plans.models import Plan
 from app.plans.standing import find_plan
 from app.playbooks.models import PlaybookVersion, VersionState
 from app.playbooks.rules import Mode, Playbook
 from app.runs import activations, debts, obligations, operations, service
+from app.runs.activation_inputs import playbook_for
 from app.runs.activation_shapes import ActivationIn, ActivationReviewIn
 from app.runs.aftercare_shapes import CompletionIn
 from app.runs.models import EnvironmentLock, Obligation, Run, Stay
@@ -44,6 +47,7 @@ def ask(request: Request, session: SessionDep, actor: Operator, key: Key, lost: 
     """The form that puts a plan to work."""
     plan = find_plan(session, key)
     values = {"alarmAt": _local(clock.now()), "lost": lost or _home(session, plan), "breakGlass": "yes"}
+    values |= _usual_people(session, plan)
     return _show(request, session, plan, values)
 
 
@@ -69,6 +73,7 @@ def read_activation(plan: str, fields: Fields) -> ActivationIn:
         "scenario": fields.text("scenario"),
         "lost": {"sides": [fields.text("lost")] if fields.text("lost") else []},
         "breakGlass": fields.text("breakGlass") == "yes",
+        "participants": form_fields.participants_of(fields),
     }
     given |= {name: fields.text(name) for name in ("playbook", "pair") if fields.text(name)}
     given |= {name: _utc(name, fields.text(name)) for name in ("alarmAt", "outageAt") if fields.text(name)}
@@ -101,12 +106,31 @@ def _pairs(session: Session, plan: Plan) -> list[EnvironmentPair]:
     )
 
 
+def _usual_people(session: Session, plan: Plan) -> dict[str, str]:
+    """The fields of who took part in the last drill of this plan, as far as they are still there."""
+    found: dict[str, str] = {}
+    for number, each in enumerate(activations.usual_people(session, plan)):
+        found[f"participants.{number}.personId"] = session.get_one(Person, each["personId"]).ref
+        found[f"participants.{number}.role"] = each["role"]
+    return found
+
+
+def _playbook(session: Session, values: dict[str, Any]) -> Playbook | None:
+    """The playbook that would run, as far as it is clear; its roles are asked for."""
+    try:
+        return Playbook.model_validate(playbook_for(session, values.get("playbook") or None).content)
+    except Problem:
+        return None
+
+
 def _show(
     request: Request, session: Session, plan: Plan, values: dict[str, Any], problem: Problem | None = None
 ) -> HTMLResponse:
     pairs = _pairs(session, plan)
     errors = field_errors(problem) if problem else {}
-    errors |= {"lost": errors.pop("sides")} if "sides" in errors else {}
+    shown_at = {"sides": "lost", "personId": "participants", "role": "participants"}
+    errors = {shown_at.get(name, name): reason for name, reason in errors.items()}
+    people = session.exec(select(Person).where(col(Person.active)).order_by(col(Person.name))).all()
     context: dict[str, Any] = {
         "plan": plan,
         "service": session.get(Service, plan.service_id) if plan.service_id else None,
@@ -114,6 +138,8 @@ def _show(
         "owed": [row for pair in pairs for row in debts.open_of(session, pair.id)],
         "playbooks": [("", _("The only one that proves an unplanned fail-over")), *_playbooks(session)],
         "sides": [("", _("Nothing is lost for certain")), *((s.value, _side(s)) for s in Side)],
+        "people": [("", "–"), *((row.ref, row.name) for row in people)],
+        "rows": form_fields.people_rows(values, _playbook(session, values)),
         "values": forms.Typed(values),
         "errors": forms.Typed(errors),
         "problem": problem,

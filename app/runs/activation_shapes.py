@@ -38,7 +38,7 @@ class ActivationBase(Shape):
     """When the service went away, where that is known; it counts from the alarm else."""
     scenario: Annotated[Line, Field(max_length=40)] = ""
     participants: Annotated[list[Participant], Field(max_length=100)] = []
-    """Who plays which role; left out: those of the prepared drill, or of the last drill of this plan."""
+    """Who plays which role; left out: as in the last drill of this plan. With a prepared drill: beside its own."""
 
 
 class ActivationIn(ActivationBase):

@@ -84,6 +84,8 @@ def start(
         created_at=now,
     )
     run = planning.plan_run(session, drill, actor=actor, now=now, person=True, activation=activation)
+    if data.drill is not None:  # the drill keeps its own people; who is told beside them takes part in this run
+        run.joined = [each for each in _told_people(session, data) if each not in drill.participants]
     approved = stands(session, run, now=now) is Standing.GRANTED
     _note(session, run, activation, actor, now)
     if data.break_glass:
@@ -190,13 +192,19 @@ def _refuse_lost_target(playbook: Playbook, inputs: dict[str, Any], lost: dict[s
 
 def _participants(session: Session, plan: Plan, data: ActivationBase) -> list[dict[str, Any]]:
     """Who plays which role: as told, else as in the last drill of this plan. Raises InvalidInput for a stranger."""
-    if data.participants:
-        return [
-            {"personId": _known(session, each.person_id, index), "role": each.role}
-            for index, each in enumerate(data.participants)
-        ]
+    return _told_people(session, data) or usual_people(session, plan)
+
+
+def _told_people(session: Session, data: ActivationBase) -> list[dict[str, Any]]:
+    named = enumerate(data.participants)
+    return [{"personId": _known(session, each.person_id, index), "role": each.role} for index, each in named]
+
+
+def usual_people(session: Session, plan: Plan) -> list[dict[str, Any]]:
+    """Who played which role in the last drill of this plan; without those who are not active any more."""
     before = select(Drill).where(Drill.plan_id == plan.id).order_by(col(Drill.created_at).desc())
-    return next((list(row.participants) for row in session.exec(before) if row.participants), [])
+    named = next((row.participants for row in session.exec(before) if row.participants), [])
+    return [each for each in named if person_id(session, each["personId"]) is not None]
 
 
 def _known(session: Session, key: str, index: int) -> str:

@@ -107,6 +107,8 @@ def context(found: Snapshot, viewer: Viewer, *, watching: tuple[str, ...] = ()) 
         "gantt": _gantt(found) if run.state in ENDS and run.started_at else None,
         "logged": _logged(run.steps),
         "watching": watching,
+        "role_choices": [(each, each) for each in found.roles],
+        "may_ask": viewer.person_id is not None and (viewer.operates or viewer.person_id in found.deciders),
         "event_words": {each.id: _told(found, each) for each in found.events},
         "command_words": labels.COMMANDS,
         "approval": _approval(found, viewer),

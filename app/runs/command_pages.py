@@ -16,11 +16,22 @@ from app.core.db import SessionDep
 from app.core.errors import FieldError, InvalidInput
 from app.core.messages import say
 from app.core.web import redirect
-from app.runs import answers, approval, commands, locks, obligations, operations, planning, service, shown_activation
+from app.runs import (
+    answers,
+    approval,
+    commands,
+    locks,
+    obligations,
+    operations,
+    planning,
+    service,
+    shown_activation,
+    taking_part,
+)
 from app.runs.activation_shapes import ThenActivateIn
 from app.runs.record import ApprovalVerdict
 from app.runs.run_page import show
-from app.runs.shapes import AnswerIn, ApprovalIn, DecisionIn, MustReasonIn, ObservationIn, ReasonIn
+from app.runs.shapes import AnswerIn, ApprovalIn, DecisionIn, JoinIn, MustReasonIn, ObservationIn, ReasonIn
 from app.runs.view import Held
 
 router = APIRouter(include_in_schema=False)
@@ -145,6 +156,17 @@ def release(session: SessionDep, actor: Operator, key: Key, fields: Sent) -> Red
     for row in locks.held_locks(session):
         if row.run_id == run.id:
             commands.release_lock(session, row.key, actor=actor, reason=reason, now=clock.now())
+    return redirect(f"/runs/{run.ref}")
+
+
+@router.post("/runs/{key}/participants")
+def join(session: SessionDep, actor: Answerer, key: Key, fields: Sent) -> RedirectResponse:
+    """Ask one more person to take part."""
+    run = service.find(session, key)
+    given = {"personId": fields.text("personId"), "role": fields.text("role"), "reason": fields.text("comment")}
+    data = forms.read(JoinIn, given)
+    said: dict[str, Any] = {"person": data.person_id, "role": data.role, "reason": data.reason}
+    taking_part.join(session, run.id, actor=actor, now=clock.now(), **said)
     return redirect(f"/runs/{run.ref}")
 
 

@@ -99,6 +99,7 @@ EVENTS: Mapping[str, Message] = {
     "activation.declared": say("The plan is put to work: this is real"),
     "activation.glass-broken": say("Begun before approval; every approver was told"),
     "activation.reviewed": say("The beginning without approval was reviewed"),
+    "participant.joined": say("One more person was asked to take part"),
     "run.taken-over": say("The real thing took this drill's place"),
     "debt.incurred": say("Something is owed to the lost side"),
     "debt.settled": say("What was owed is settled"),

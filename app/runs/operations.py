@@ -20,7 +20,7 @@ from app.core.evidence import EvidenceStore
 from app.core.idempotency import OnceDep
 from app.core.messages import say
 from app.core.routers import api_router
-from app.runs import answers, commands, planning, service, shown
+from app.runs import answers, commands, planning, service, shown, taking_part
 from app.runs.activation_shapes import RealityIn
 from app.runs.models import EvidenceFile, Run
 from app.runs.record import Observation
@@ -29,6 +29,7 @@ from app.runs.shapes import (
     CancellationIn,
     DecisionIn,
     EvidenceOut,
+    JoinIn,
     MustReasonIn,
     ObservationIn,
     ObservationOut,
@@ -102,6 +103,13 @@ def real(session: SessionDep, actor: Operator, once: OnceDep, response: Response
     """
     given: dict[str, Any] = {"actor": actor, "reason": data.reason, "then_activate": data.then_activate}
     return once(lambda: _do(session, key, response, commands.this_is_real, **given), response)
+
+
+@router.post("/{key}/participants", operation_id="askIntoRun", status_code=201, response_model=RunOut)
+def join(session: SessionDep, actor: Answerer, once: OnceDep, response: Response, key: Key, data: JoinIn) -> Any:
+    """Ask one more person to take part, with a role; by a person who operates runs or decides in this one."""
+    given: dict[str, Any] = {"person": data.person_id, "role": data.role, "actor": actor, "reason": data.reason}
+    return once(lambda: _do(session, key, response, taking_part.join, **given), response)
 
 
 @router.post("/{key}/answers", operation_id="answerStep", status_code=201, response_model=RunOut)

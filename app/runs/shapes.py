@@ -34,6 +34,16 @@ class MustReasonIn(Shape):
     reason: Name
 
 
+class JoinIn(Shape):
+    """Who is asked to take part, in which role, and why."""
+
+    person_id: Annotated[str, Field(max_length=36)]
+    """Id or reference of an active person."""
+    role: Name
+    """One in which this run asks people something."""
+    reason: Name
+
+
 class CancellationIn(Shape):
     """Abort; or, once aborted, end the run as it stands."""
 
@@ -161,6 +171,14 @@ class SideOut(Shape):
     last_seen: dict[str, Any] | None
 
 
+class ParticipantOut(Shape):
+    """Who takes part in a run."""
+
+    person_id: str
+    name: str
+    role: str
+
+
 class RunRow(Shape):
     """A run in a list."""
 
@@ -208,6 +226,7 @@ class RunOut(RunRow):
     additions: list[AdditionOut]
     """What became known after the proof was written."""
     latest_start_at: Moment | None
+    participants: list[ParticipantOut]
     steps: list[StepOut]
     clocks: ClocksOut
     next_actions: list[ActionOut]

@@ -15,7 +15,7 @@ from app.drills.models import Drill
 from app.findings.models import Finding
 from app.plans.models import Plan, ProofRow
 from app.playbooks.rules import Step
-from app.runs import approval, shown_activation
+from app.runs import approval, shown_activation, taking_part
 from app.runs.clocks import outage_since
 from app.runs.done import run_clocks, step_times
 from app.runs.forecast import expected_end
@@ -26,12 +26,14 @@ from app.runs.shapes import (
     ActionOut,
     ApprovalOut,
     ClocksOut,
+    ParticipantOut,
     RunOut,
     RunQuery,
     RunRow,
     SideOut,
     StepOut,
 )
+from app.runs.taking_part import Part
 from app.runs.view import Held, read
 from runners.contract import Side
 
@@ -112,6 +114,7 @@ def whole(session: Session, run: Run, *, now: datetime) -> RunOut:
     return RunOut(
         **row_of(session, run),
         **{name: getattr(run, name) for name in (*wanted, "latest_start_at")},
+        participants=[_participant(session, each) for each in taking_part.of(session, run)],
         steps=[_step(session, held, row, legal) for row in held.steps.values()],
         clocks=_clocks(session, held, now),
         next_actions=[_action(each) for each in legal if each.step is None],
@@ -124,6 +127,11 @@ def whole(session: Session, run: Run, *, now: datetime) -> RunOut:
         additions=shown_activation.additions(session, run),
         last_event=last or 0,
     )
+
+
+def _participant(session: Session, part: Part) -> ParticipantOut:
+    person = session.get(Person, part.person_id)
+    return ParticipantOut(person_id=part.person_id, name=person.name if person else "–", role=part.role)
 
 
 def obligations_of(session: Session, run: Run) -> list[Obligation]:

@@ -55,6 +55,12 @@ class Snapshot:
     author: str
     participants: tuple[tuple[str, str], ...]
     """Name and role."""
+    candidates: list[tuple[str, str]]
+    """Reference and name of everybody who could be asked to take part."""
+    roles: tuple[str, ...]
+    """The roles in which this run asks people something."""
+    deciders: frozenset[str]
+    """Ids of who decides in it."""
     names: Mapping[str, str]
     """Reference of an actor or id of a person → name."""
     asked: Mapping[str, Asked]
@@ -90,6 +96,9 @@ def take(session: Session, run: Run, *, now: datetime) -> Snapshot:
         drill_created_by=drill.created_by,
         author=run.author,
         participants=tuple((names.get(each.person_id, "–"), each.role) for each in taking_part.of(session, run)),
+        candidates=[(row.ref, row.name) for row in people if row.active],
+        roles=tuple(taking_part.roles_of(held.playbook)),
+        deciders=taking_part.deciders(session, run),
         names={**names, "system": "Wissel"},
         asked={row.step_id: _asked(session, held, row.step_id, people) for row in _waiting(held)},
         planned=planned_ends(held, expected) if any(expected.values()) else {},
