@@ -24,8 +24,8 @@ def activate(session: SessionDep, actor: Operator, once: OnceDep, response: Resp
     """Put a plan to work because something really happened. It takes the locks of drills over.
 
     It starts at once where approvals given beforehand count, or with `breakGlass`; else it awaits approval by two
-    others. 409 where another activation is under way on the same environments, or something is still owed to the side
-    that would serve.
+    others. 409 where another activation of the same environments is under way or waits, or something is still owed to
+    the side that would serve.
     """
 
     def make() -> RunOut:

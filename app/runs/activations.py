@@ -19,7 +19,7 @@ from app.plans.models import Plan, PlanVersion
 from app.plans.standing import approved_version, find_plan
 from app.playbooks.models import PlaybookVersion
 from app.playbooks.rules import ClaimKind, Mode, Playbook, opposed
-from app.runs import planning
+from app.runs import planning, takeover
 from app.runs.activation_inputs import filled, playbook_for, what_is_lost
 from app.runs.activation_shapes import ActivationBase, ActivationIn
 from app.runs.approval import Standing, stands
@@ -84,6 +84,7 @@ def start(
         created_at=now,
     )
     run = planning.plan_run(session, drill, actor=actor, now=now, person=True, activation=activation)
+    takeover.refuse_second(session, run)
     if data.drill is not None:  # the drill keeps its own people; who is told beside them takes part in this run
         run.joined = [each for each in _told_people(session, data) if each not in drill.participants]
     approved = stands(session, run, now=now) is Standing.GRANTED

@@ -88,7 +88,32 @@ def clear_way(session: Session, run: Run, *, actor: Actor, now: datetime) -> lis
     return left
 
 
+def refuse_second(session: Session, run: Run) -> None:
+    """Refuse an activation beside another one of the same environments that is not over, also where that one waits.
+
+    Two that wait could both be approved, each by people who do not know of the other. Raises EnvironmentBusy. Runs are
+    numbered one at a time, so that whoever comes second sees the first.
+    """
+    others = select(Run).where(Run.activation, col(Run.ended).is_(None), Run.id != run.id)
+    for other in session.exec(others.order_by(col(Run.created_at))):
+        if _same_ground(run, other):
+            _refuse_other_activation(other)
+
+
+def _same_ground(run: Run, other: Run) -> bool:
+    """Whether they need an environment that is the same; where one of them locks none, whether the service is."""
+    if run.lock_keys and other.lock_keys:
+        return not set(run.lock_keys).isdisjoint(other.lock_keys)
+    return run.service_id == other.service_id
+
+
 def _refuse_other_activation(holder: Run) -> None:
+    if holder.activation and holder.started_at is None and holder.ended is None:
+        reason = say(
+            "Activation {run} waits for its approval for the same environments. Have that one approved, or cancel it.",
+            run=holder.ref,
+        )
+        raise EnvironmentBusy(reason, heldBy=holder.ref)
     if holder.activation and holder.ended is None:
         reason = say("Activation {run} is under way here already. Go on in that one, or end it first.", run=holder.ref)
         raise EnvironmentBusy(reason, heldBy=holder.ref)

@@ -11,8 +11,9 @@ from app.catalog.models import Environment, EnvironmentPair
 from app.core.errors import InvalidInput, NotAllowed
 from app.playbooks.rules import Mode
 from app.runs import commands, obligations
+from app.runs.locks import EnvironmentBusy
 from app.runs.models import Obligation, Run
-from app.runs.rules import Pause
+from app.runs.rules import Pause, RunState
 from tests.flow.activation_world import FAIL_OVER, RETURN, activated, answer, back, failed_over, publish, ready
 from tests.flow.runs_world import World, build
 
@@ -41,6 +42,42 @@ def test_nobody_fails_over_to_the_side_that_is_lost(world: World) -> None:
     assert refused.value.errors[0].code == "target-lost"
 
 
+def second_pair(world: World) -> None:
+    """Another service that falls back elsewhere."""
+    with world.database.transaction() as session:
+        common = {"created_at": world.now, "updated_at": world.now}
+        for name in ("third", "fourth"):
+            more = {"ref": f"ENV-{name}", "service_id": "service", "role": "fallback", "site_id": "site-fallback"}
+            session.add(Environment(id=name, name=name, **more, **common))
+        session.flush()
+        more = {"service_id": "service", "primary_id": "third", "fallback_id": "fourth", "home_since": world.now}
+        session.add(EnvironmentPair(id="net", ref="PAIR-002", name="network", service_url="", **more, **common))
+
+
+def test_a_second_activation_beside_one_that_waits_for_approval_is_refused_with_its_name(world: World) -> None:
+    second_pair(world)
+    first = world.held(activated(world, pair="pair", breakGlass=False)).run
+    assert first.state is RunState.AWAITING_APPROVAL
+    for broken in (False, True):
+        with pytest.raises(EnvironmentBusy) as refused:
+            activated(world, pair="pair", breakGlass=broken)
+        assert (refused.value.status, refused.value.extra["heldBy"]) == (409, first.ref)
+        assert f"{first.ref} waits for its approval" in str(refused.value)
+    elsewhere = world.held(activated(world, pair="net", breakGlass=False)).run
+    assert elsewhere.state is RunState.AWAITING_APPROVAL, "other environments are another matter"
+    world.command("abort", first.id)
+    assert world.held(activated(world, pair="pair")).run.state is RunState.WAITING
+
+
+def test_while_one_runs_another_does_not_even_wait(world: World) -> None:
+    first = world.held(activated(world)).run
+    with pytest.raises(EnvironmentBusy) as refused:
+        activated(world, breakGlass=False)
+    assert refused.value.extra["heldBy"] == first.ref
+    with world.database.transaction(write=False) as session:
+        assert len(session.exec(select(Run)).all()) == 1
+
+
 def test_a_step_that_is_undone_later_settled_nothing(world: World) -> None:
     run_id = failed_over(world)
     undo = {"uses": "test.unfence", "with": {"pair": "${pair}", "node": "${side}"}, "timeout": 60}
@@ -57,14 +94,7 @@ def test_a_step_that_is_undone_later_settled_nothing(world: World) -> None:
 
 
 def test_what_is_done_for_a_lost_side_alone_may_lock_more_and_is_approved_all_the_same(world: World) -> None:
-    with world.database.transaction() as session:
-        common = {"created_at": world.now, "updated_at": world.now}
-        for name in ("third", "fourth"):
-            more = {"ref": f"ENV-{name}", "service_id": "service", "role": "fallback", "site_id": "site-fallback"}
-            session.add(Environment(id=name, name=name, **more, **common))
-        session.flush()
-        more = {"service_id": "service", "primary_id": "third", "fallback_id": "fourth", "home_since": world.now}
-        session.add(EnvironmentPair(id="net", ref="PAIR-002", name="network", service_url="", **more, **common))
+    second_pair(world)
     given = {"pair": "${net}", "node": "${from}"}
     only = {"id": "shut", "uses": "test.keyed", "with": given, "timeout": 60, "needs": ["go"], "lost": "only"}
     steps_ = [dict(each) for each in FAIL_OVER["steps"]]
