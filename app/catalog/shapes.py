@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import date, datetime
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from babel import Locale
@@ -25,12 +26,16 @@ from app.core.listing import ListQuery
 from app.core.shapes import Duration, Line, Moment, Name, Patch, Prose, Shape
 
 _NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
-COUNTRIES = frozenset(c for c in map(str, Locale("en").territories) if len(c) == 2 and c.isalpha()) - _NO_COUNTRIES
 LARGEST_DOCUMENT = 20_000
 
 
+@cache  # at first use: the start needs none of Babel's data
+def _countries() -> frozenset[str]:
+    return frozenset(c for c in map(str, Locale("en").territories) if len(c) == 2 and c.isalpha()) - _NO_COUNTRIES
+
+
 def _country(value: str) -> str:
-    if value != UNKNOWN_COUNTRY and value not in COUNTRIES:
+    if value != UNKNOWN_COUNTRY and value not in _countries():
         raise ValueError("a country is a code of ISO 3166-1 alpha-2 such as NL, or unknown")
     return value
 

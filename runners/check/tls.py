@@ -1,19 +1,13 @@
-"""Looks at the certificate that a server shows: its chain, its name, how long it is valid, and whose key it is."""
+"""Looks at the certificate that a server shows: its chain, its name, how long it is valid, and whose key it is.
+
+`cryptography` is loaded at the first look: every process of Wissel imports every driver, and few ever look at TLS.
+"""
 
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
 from pydantic import Field
 
 from runners.contract import (
@@ -31,6 +25,10 @@ from runners.contract import (
 )
 from runners.looking import Looking
 from runners.outgoing import NotAnswered, Origin, UrlRefused, allowed_address, connect
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+    from cryptography.x509 import Certificate
 
 MARGIN = 0.3
 ONE_LOOK = 10.0
@@ -116,14 +114,16 @@ def _judge(
 
 def _handshake(
     wanted: Origin, params: CheckTlsParams, trust: ssl.SSLContext, context: Context
-) -> tuple[x509.Certificate, str]:
+) -> "tuple[Certificate, str]":
+    from cryptography.x509 import load_der_x509_certificate
+
     plain = connect(wanted, min(ONE_LOOK, context.remaining() - MARGIN))
     try:
         with trust.wrap_socket(plain, server_hostname=params.name or wanted.host) as plug:
             shown = plug.getpeercert(binary_form=True)
             if shown is None:
                 raise NotAnswered("the server showed no certificate", looked=True)
-            return x509.load_der_x509_certificate(shown), plug.version() or ""
+            return load_der_x509_certificate(shown), plug.version() or ""
     except ssl.SSLCertVerificationError:
         raise
     except (OSError, ValueError) as error:
@@ -142,7 +142,9 @@ def _unverified(wanted: Origin, params: CheckTlsParams, context: Context) -> tup
         return ()
 
 
-def _figures(shown: x509.Certificate) -> tuple[Measurement, ...]:
+def _figures(shown: "Certificate") -> tuple[Measurement, ...]:
+    from cryptography.hazmat.primitives.hashes import SHA256
+
     left = (shown.not_valid_after_utc - datetime.now(UTC)) / timedelta(days=1)
     return (
         Measurement(name="days_left", value=round(left, 2), unit="days"),
@@ -166,6 +168,8 @@ def _trust(params: CheckTlsParams) -> ssl.SSLContext:
 def _our_key(params: CheckTlsParams, context: Context) -> bytes | None:
     if params.key is None:
         return None
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
     try:
         text = context.secret(params.key).encode()
         if b"PRIVATE KEY" in text:
@@ -179,5 +183,7 @@ def _our_key(params: CheckTlsParams, context: Context) -> bytes | None:
         raise _Unusable(nl, en) from error
 
 
-def _spki(key: PublicKeyTypes) -> bytes:
+def _spki(key: "PublicKeyTypes") -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

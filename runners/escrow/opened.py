@@ -7,10 +7,8 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import Field
 
 from runners.contract import Deposit, Frozen, Outcome, could_not_look, failed
@@ -18,6 +16,9 @@ from runners.escrow.archive import check_size, unpack
 from runners.escrow.deposit import DepositWrong
 from runners.escrow.naming import ArchiveRefused
 from runners.scratch import throwaway
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 MIB = 1024 * 1024
 
@@ -115,6 +116,9 @@ def with_files(deposit: Deposit, look: Callable[[Path], Outcome]) -> Outcome:
 
 def verify_signature(deposit: Deposit, archive: BinaryIO) -> None:
     """Raises `DepositWrong` where the archive is not signed with the depositor's key, `KeyUnusable`."""
+    # Loaded here: every process of Wissel imports every driver, and few ever look at a deposit.
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     try:
         key = Ed25519PublicKey.from_public_bytes(base64.b64decode(deposit.public_key, validate=True))
     except (ValueError, binascii.Error) as error:
@@ -140,7 +144,9 @@ def _signature(path: str) -> bytes:
         ) from error
 
 
-def _signed(key: Ed25519PublicKey, signature: bytes, archive: BinaryIO) -> bool:
+def _signed(key: "Ed25519PublicKey", signature: bytes, archive: BinaryIO) -> bool:
+    from cryptography.exceptions import InvalidSignature
+
     try:
         # Mapped, not read: an archive may be larger than the memory that a host should take.
         with mmap.mmap(archive.fileno(), 0, access=mmap.ACCESS_READ) as content:
