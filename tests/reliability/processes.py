@@ -92,6 +92,18 @@ class WorkerProcess:
             self.kill()
 
 
+def outer() -> dict[str, str]:
+    """What a process of ours gets of the environment: nothing of Wissel's own, and leave to keep its bytecode.
+
+    An installed Wissel has its bytecode; without, a start compiles all of it, and would be measured with that.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("WISSEL_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
+
+
 def _cold(sign: Path, environment: dict[str, str], log: Path, folder: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as out:
         return subprocess.Popen(
@@ -211,8 +223,7 @@ def ground(folder: Path, url: str | None = None) -> Ground:
     kinds = (*slow.KINDS, *targets.KINDS)
     drivers.use({**REGISTRY, **{kind.name: kind() for kind in kinds}})
     packages = slow.install(folder / "packages", kinds)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("WISSEL_")}
-    environment |= {
+    environment = outer() | {
         "PYTHONPATH": f"{packages}{os.pathsep}{CHECKOUT}",
         "WISSEL_DATABASE_URL": url or f"sqlite:///{folder / 'test.db'}",
         "WISSEL_TICK_SECONDS": "1",

@@ -1,4 +1,4 @@
-"""What the start of the service leaves alone: libraries that most starts never need cost each of them time and memory."""
+"""What the start of the service leaves alone: libraries that few starts need cost each of them time and memory."""
 
 import json
 import subprocess
