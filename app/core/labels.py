@@ -26,6 +26,19 @@ def label(value: StrEnum | None) -> str:
     return pick(words[value]) if words else value.value.replace("_", " ")
 
 
+_NAMES: dict[str, Message] = {}
+
+
+def name(words: Mapping[str, Message]) -> None:
+    """Tell the words of names that anybody may write in a text of theirs, such as a role: they are no closed list."""
+    _NAMES.update(words)
+
+
+def named(written: str | None) -> str:
+    """A written name in the reader's language (filter ``named``), where its word is known; else as it was written."""
+    return pick(_NAMES[written]) if written in _NAMES else written or "–"
+
+
 def options(kind: type[StrEnum], only: Iterable[Any] | None = None) -> list[tuple[str, str]]:
     """Value and word of each member, for a field to choose from."""
     return [(each.value, label(each)) for each in (kind if only is None else only)]

@@ -96,7 +96,7 @@ def environment() -> Environment:
     )
     made.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
     made.filters.update(formats.FILTERS, lang=i18n.pick, told=i18n.gettext, initials=initials)
-    made.filters.update(label=labels.label, spoken=forms.spoken)
+    made.filters.update(label=labels.label, named=labels.named, spoken=forms.spoken)
     made.globals.update(static=static, LANGUAGES=i18n.LANGUAGES, THEMES=THEMES)
     return made
 

@@ -7,6 +7,8 @@ from sqlmodel import Session
 
 from app.catalog.models import Service
 from app.core import formats
+from app.core.i18n import gettext as _
+from app.core.labels import label
 from app.core.messages import Message, say
 from app.findings import lists as finding_lists
 from app.findings.shapes import FindingOut, FindingQuery
@@ -15,7 +17,7 @@ from app.plans.facts import ClaimStatus, Status
 from app.plans.lamps import Lamps, lamps
 from app.plans.models import Plan, PlanClaim, PlanVersion, ProofRow
 from app.plans.standing import Standing
-from app.plans.words import in_words, last_real_test
+from app.plans.words import REAL_FROM, in_words, last_real_test
 from app.plans.worth import worth
 
 
@@ -32,6 +34,18 @@ class ClaimPicture:
     counts_for: int | None
     """What the proof counts for, which may be less than what was done."""
     why: Message
+
+    @property
+    def short(self) -> bool:
+        """Whether it was really carried out, and only below the level that is asked: that is more than paper."""
+        return self.status is Status.PAPER_ONLY and _carried_out(self.proof)
+
+    @property
+    def word(self) -> str:
+        """Where it stands in a word or two, in the reader's language."""
+        if not self.short or self.row is None:
+            return label(self.status)
+        return _("shown at level {level} of {least}").format(level=self.counts_for, least=self.row.min_level)
 
 
 @dataclass(frozen=True)
@@ -89,10 +103,15 @@ def _picture(found: Standing, each: ClaimStatus, row: PlanClaim | None, proofs: 
     proof = proofs.get(found.proof_ids.get(each.proof, "")) if each.proof else None
     claim = next((claim for claim in found.facts.claims if claim.key == each.key), None)
     counted = worth(claim, each.proof).level if claim and each.proof else proof.level if proof else None
-    return ClaimPicture(each.key, row, each.status, each.until, proof, counted, _why(each, row, counted))
+    return ClaimPicture(each.key, row, each.status, each.until, proof, counted, _why(each, row, proof, counted))
 
 
-def _why(each: ClaimStatus, row: PlanClaim | None, counted: int | None) -> Message:
+def _carried_out(proof: ProofRow | None) -> bool:
+    """Whether somebody really did it here: neither talked through, nor simulated, nor told from outside."""
+    return proof is not None and proof.level >= REAL_FROM and not (proof.simulated or proof.attested)
+
+
+def _why(each: ClaimStatus, row: PlanClaim | None, proof: ProofRow | None, counted: int | None) -> Message:
     on = formats.day(each.proof.at) if each.proof else ""
     match each.status:
         case Status.PROVEN:
@@ -106,6 +125,11 @@ def _why(each: ClaimStatus, row: PlanClaim | None, counted: int | None) -> Messa
             return say("The proof of {day} ran out on {end}.", day=on, end=ended)
         case Status.PARTIALLY_PROVEN:
             return say("Shown only in part on {day}, or a serious finding stands against it.", day=on)
+        case Status.PAPER_ONLY if _carried_out(proof):
+            told = {"level": counted, "least": row.min_level if row else "–", "day": on}
+            return say(
+                "Really carried out on {day}: that counts for level {level}, and level {least} is asked.", **told
+            )
         case Status.PAPER_ONLY:
             return say(
                 "Only read or talked through: what was shown counts for level {level}, and level {least} is asked.",

@@ -1,9 +1,9 @@
 """The words of playbooks and runners for people."""
 
-from app.core.labels import add
+from app.core.labels import add, name
 from app.core.messages import say
 from app.playbooks.models import VersionState
-from app.playbooks.rules import ClaimKind, InputType, Mode, OnBreach, OnFailure, StepKind
+from app.playbooks.rules import Choice, ClaimKind, InputType, Mode, OnBreach, OnFailure, StepKind
 from runners.contract import Effect, Fencing, Repeat
 
 add(
@@ -102,3 +102,14 @@ add(
         Fencing.LEASE: say("only the lease of the worker"),
     },
 )
+name(
+    {
+        "communication": say("communication"),
+        "crisis-manager": say("crisis manager"),
+        "operator": say("operator"),
+        "process-owner": say("process owner"),
+    }
+)
+name({"go": say("go"), "no-go": say("no-go"), "accept": say("accept"), "refuse": say("refuse")})
+name({"discard": say("throw away"), "keep": say("keep")})
+name({Choice.CONTINUE: say("goes on"), Choice.STOP: say("stops"), Choice.UNDO: say("is undone")})

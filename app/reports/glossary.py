@@ -38,8 +38,10 @@ TERMS = (
     Term(
         "gemeten gegevensverlies (RPA)",
         "recovery point actual (RPA)",
-        "Hoeveel gegevens, in tijd, er in een oefening of in het echt verloren gingen.",
-        "How much data, in time, was lost in a drill or in reality.",
+        "Hoeveel gegevens, in tijd, er verloren gingen: van de nieuwste wijziging die er nog is tot de dienst wegviel. "
+        "Het verlies dat mensen accepteren telt door tot de oude kant is afgesneden.",
+        "How much data, in time, was lost: from the newest change that survived until the service went away. "
+        "The loss that people accept counts on until the old side was cut off.",
     ),
     Term(
         "maximaal toelaatbare uitval (MTPD)",
