@@ -156,6 +156,7 @@ def _report(
     row.verdict = Verdict.PASSED if works else Verdict.FAILED
     reason = Text(nl=comment or "Gedaan.", en=comment or "Done.")
     row.outcome = {"verdict": row.verdict.value, "reason": reason.model_dump(), "measurements": []}
+    facts.disturb(session, held.run, row, done=works)
     if works:
         _sign(session, held, row, step, actor, now)
 

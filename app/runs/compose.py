@@ -156,6 +156,7 @@ def describe(step: Step, playbook: Playbook, inputs: dict[str, Any]) -> dict[str
         "rejoins": runner.rejoins or (step.phase == REPROTECT and runner.effect is Effect.CHANGES),
         "provides": facts.keys(runner.provides, params),
         "requires": facts.keys(runner.requires, params),
+        "touches": facts.touched(runner.effect, params),
         "sides": sorted({str(value) for value in params.values() if value in (*Side,)}),
         "undo": None if undo is None else undo.name,
         "site": site_of(step, runner, raw, playbook, inputs),

@@ -7,9 +7,10 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from app.core.db import locked
+from app.playbooks.safety import CAUGHT_UP
 from app.runs.models import Run, SeenFact, StepRun
 from app.runs.rules import Call
-from runners.contract import Fact, Side, Verdict
+from runners.contract import Effect, Fact, Side, Verdict
 
 FRESH = timedelta(seconds=60)
 """A safety fact that a probe saw longer ago is no fact: the world may have moved."""
@@ -38,13 +39,45 @@ def keys(facts: Iterable[Fact], params: Mapping[str, Any]) -> list[str]:
     return [found for fact in facts if (found := key(fact, params)) is not None]
 
 
+def touched(effect: Effect, params: Mapping[str, Any]) -> list[str]:
+    """``PAIR:SIDE`` of the node that a changing step works on, as the loader judges it; nothing for what only looks."""
+    found = key(Fact(kind=""), params) if effect is Effect.CHANGES else None
+    return [found.removeprefix(":")] if found is not None else []
+
+
+def disturb(session: Session, run: Run, row: StepRun, *, done: bool = False) -> None:
+    """Void what was seen of the nodes that a step changes: a look from before says nothing of what it leaves.
+
+    The loader refuses playbooks in which that matters; here it holds whatever came between. When the step begins, what
+    it rests on itself still counts, so that after a crash it can be looked for; `done`: from then on no more.
+    """
+    own = () if done else row.driver.get("requires", ())
+    nodes = row.driver.get("touches", ())
+    if not nodes:
+        return
+    for each in session.exec(select(SeenFact).where(SeenFact.run_id == run.id, col(SeenFact.holds))):
+        if each.fact not in own and any(_is_about(each.fact, node) for node in nodes):
+            each.holds = False
+            session.add(each)
+
+
+def _is_about(fact: str, node: str) -> bool:
+    """*Caught up* is about both sides: what the other one takes in later, this one was not seen to have."""
+    pair, _, side = node.rpartition(":")
+    return fact.partition(":")[2] == node or fact == f"{CAUGHT_UP}:{pair}:{Side(side).other}"
+
+
 def remember(session: Session, run: Run, row: StepRun, verdict: Verdict | None, *, now: datetime) -> None:
-    """Note what a step saw of the facts that it provides: they hold only when it passed. An undo voids every fact."""
+    """Note what a step saw of the facts that it provides: they hold only when it passed.
+
+    What it changed is to be looked at again. An undo voids every fact.
+    """
     if row.call is Call.UNDO:
         for each in session.exec(select(SeenFact).where(SeenFact.run_id == run.id)):
             each.holds = False
             session.add(each)
         return
+    disturb(session, run, row, done=verdict is Verdict.PASSED)
     for fact in row.driver.get("provides", ()):
         note(session, run, fact, holds=verdict is Verdict.PASSED, step_id=row.step_id, now=now)
 

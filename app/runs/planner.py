@@ -19,6 +19,8 @@ class StepNow:
     due_at: datetime | None = None
     lost: bool = False
     """Whether it is to be passed over because a side that it needs is lost."""
+    looking: bool = False
+    """Whether what it rests on is being looked at just now: it waits for that, also where it is no direct need."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,8 @@ def _forward(playbook: Playbook, steps: Mapping[str, StepNow], flags: RunFlags, 
         for each in steps.values()
         if each.fact.state in TROUBLE and each.retry_at is not None and each.retry_at <= now
     )
-    free = [s for s in playbook.steps if steps[s.id].fact.state is StepState.NOT_STARTED and _free(s, steps)]
+    waiting = [s for s in playbook.steps if steps[s.id].fact.state is StepState.NOT_STARTED]
+    free = [s for s in waiting if _free(s, steps) and not steps[s.id].looking]
     chosen = tuple((s.id, s.unattended) for s in free if _decides_itself(s, flags) and s.unattended is not None)
     taken = {step_id for step_id, _ in chosen}
     return Moves(

@@ -123,6 +123,7 @@ def _open(session: Session, held: Held, step_id: str, now: datetime) -> None:
     row.due_at = _due(held, step, now)
     if row.effect is Effect.CHANGES:
         intend(held, row, now=now)
+        facts.disturb(session, held.run, row)
     tell(session, held.run, "step.opened", now=now, step=step_id, dueAt=row.due_at)
 
 

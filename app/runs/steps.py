@@ -93,6 +93,7 @@ def _begin(session: Session, held: Held, row: StepRun, attempt: int, owner: Owne
     row.state, row.boot_id, row.executor = StepState.STARTED, owner.boot_id, owner.executor_id
     if row.call is Call.RUN:
         intend(held, row, now=now)
+        facts.disturb(session, held.run, row)
     row.intent_at = now
     row.progress, row.outcome = {}, row.outcome if row.call is not Call.RUN else {}
     tell(session, held.run, "step.started", now=now, step=row.step_id, call=row.call, attempt=attempt)

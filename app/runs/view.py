@@ -14,7 +14,7 @@ from app.playbooks.references import resolve
 from app.playbooks.rules import InputType, Playbook
 from app.runs.models import Run, RunEvent, StepRun
 from app.runs.planner import StepNow
-from app.runs.rules import Call, Legal, RunFlags, StepFact, StepState, next_actions, run_state
+from app.runs.rules import ACTIVE, Call, Legal, RunFlags, StepFact, StepState, next_actions, run_state
 from runners.contract import Backup, Deposit, EnvironmentPair
 
 _SHAPES: dict[InputType, Any] = {
@@ -78,6 +78,8 @@ class Held:
 
     def now(self) -> dict[str, StepNow]:
         """The steps as the planner reads them."""
+        under_way = [row for row in self.steps.values() if row.state in ACTIVE or row.retry_at is not None]
+        looked_at = {fact for row in under_way for fact in row.driver.get("provides", ())}
         return {
             row.step_id: StepNow(
                 self.fact(row),
@@ -85,6 +87,7 @@ class Held:
                 retry_at=row.retry_at,
                 due_at=row.due_at,
                 lost=bool(row.driver.get("lost")),
+                looking=not looked_at.isdisjoint(row.driver.get("requires", ())),
             )
             for row in self.steps.values()
         }
