@@ -9,7 +9,7 @@ from app.core import charts
 from app.core.formats import short_clock
 from app.core.i18n import gettext as _
 from app.core.i18n import pick
-from app.core.labels import label
+from app.core.labels import label, named
 from app.core.messages import Message, say
 from app.playbooks.rules import StepKind
 from app.runs import labels
@@ -107,7 +107,7 @@ def context(found: Snapshot, viewer: Viewer, *, watching: tuple[str, ...] = ()) 
         "gantt": _gantt(found) if run.state in ENDS and run.started_at else None,
         "logged": _logged(run.steps),
         "watching": watching,
-        "role_choices": [(each, each) for each in found.roles],
+        "role_choices": [(each, named(each)) for each in found.roles],
         "may_ask": viewer.person_id is not None and (viewer.operates or viewer.person_id in found.deciders),
         "event_words": {each.id: _told(found, each) for each in found.events},
         "command_words": labels.COMMANDS,
@@ -202,9 +202,9 @@ def _step(found: Snapshot, step: StepOut) -> dict[str, Any]:
 def _notes(step: StepOut) -> list[str]:
     notes = [step.uses or ""]
     if step.role:
-        notes.append(_("asks: {role}").format(role=step.role))
+        notes.append(_("asks: {role}").format(role=named(step.role)))
     if step.chosen:
-        notes.append(_("decided: {option}").format(option=step.chosen))
+        notes.append(_("decided: {option}").format(option=named(step.chosen)))
     if step.attempt > 1:
         notes.append(_("attempt {number}").format(number=step.attempt))
     if step.point_of_no_return:

@@ -153,3 +153,19 @@ def test_the_rows_that_were_lost_stand_on_the_page_of_the_activation(made: tuple
     page = Browser(site, "operator").get(f"/runs/{world.held(run_id).run.ref}").text
     assert "100 rows were really lost" in page
     assert "Still to be caught up" not in page
+
+
+def test_a_dutch_reader_sees_roles_and_choices_in_dutch_and_what_two_figures_of_one_loss_mean(
+    made: tuple[World, FastAPI],
+) -> None:
+    world, site = made
+    browser = Browser(site, "operator", "nl")
+    waiting = browser.get(f"/runs/{world.held(activated(world)).run.ref}").text
+    assert "crisismanager" in waiting
+    assert "crisis-manager" not in re.sub(r'="[^"]*"', "", waiting)
+    with world.database.transaction() as session:
+        first = session.exec(select(Run)).one()
+        commands.abort(session, first.id, actor=world.actor("operator"), reason="", now=world.now)
+    page = browser.get(f"/runs/{world.held(failed_over(world)).run.ref}").text
+    assert "Twee getallen, één verlies." in page
+    assert "Primaire kant" in page
