@@ -96,7 +96,7 @@ def test_no_moment_is_missed_or_taken_twice_when_an_instance_is_killed_at_the_du
     for _ in range(kills):
         due = soon(0.6)
         drills = planned(many, each_time, due, text)
-        time.sleep(max(0.0, (due - datetime.now(UTC)).total_seconds()) + chance.uniform(-0.05, 0.45))
+        time.sleep(max(0.0, (due - datetime.now(UTC)).total_seconds() + chance.uniform(-0.05, 0.45)))
         leader.kill()
         leader.start()
         until(lambda drills=drills: len(set(settled(many, drills))) == each_time, "a run of each", 60)
