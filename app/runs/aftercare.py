@@ -63,8 +63,8 @@ def complete(
     """Say that it was done; with `forced`, that it is let be. What is owed to a lost side asks for evidence."""
 
     def make() -> ObligationOut:
-        given: dict[str, Any] = {"reason": data.reason, "forced": data.forced, "evidence": data.evidence}
-        return ObligationOut.model_validate(obligations.complete(session, id, actor=actor, now=clock.now(), **given))
+        done = obligations.complete(session, id, actor=actor, now=clock.now(), **data.model_dump())
+        return ObligationOut.model_validate(done)
 
     return once(make, response)
 
@@ -78,8 +78,8 @@ def review(
     """Say whether it was right to begin without approval; a no opens a finding. Never by who had a hand in it."""
 
     def make() -> ObligationOut:
-        given: dict[str, Any] = {"agreed": data.agreed, "reason": data.reason}
-        return ObligationOut.model_validate(obligations.review(session, id, actor=actor, now=clock.now(), **given))
+        done = obligations.review(session, id, actor=actor, now=clock.now(), **data.model_dump())
+        return ObligationOut.model_validate(done)
 
     return once(make, response)
 

@@ -35,7 +35,7 @@ from runners.postgres.folder import MARGIN, NoFolder, folder
 from runners.postgres.paths import network_cut, proxy_shut, replication_shut
 from runners.postgres.standing import one_line
 from runners.switch import haproxy_socket
-from runners.switch.command import Command, CommandParams
+from runners.switch.command import NAME, Command, CommandParams
 from runners.switch.haproxy_socket import NoAnswer, ask, servers
 
 POLL = 0.02
@@ -59,7 +59,7 @@ class CutOffParams(Frozen):
     pair: EnvironmentPair
     node: Side
     """The side that is lost."""
-    command: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9._-]{0,62})?$")] = ""
+    command: Annotated[str, Field(pattern=f"^({NAME})?$")] = ""
     """Name of a command on the list of the site that stays; empty: none."""
     params: dict[str, str] = {}
 

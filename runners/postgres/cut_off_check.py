@@ -29,6 +29,7 @@ from runners.postgres.connection import NotReached, Port, port, shown
 from runners.postgres.folder import MARGIN
 from runners.postgres.paths import network_cut, proxy_shut, replication_shut
 from runners.postgres.standing import writable_now
+from runners.switch.command import NAME
 
 ONE_LOOK = 1.0
 """Seconds that one attempt at the lost side's address may take."""
@@ -51,7 +52,7 @@ class CheckCutOffParams(Frozen):
     pair: EnvironmentPair
     node: Side
     """The side that is lost."""
-    command: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9._-]{0,62})?$")] = ""
+    command: Annotated[str, Field(pattern=f"^({NAME})?$")] = ""
     """The command that `postgres.cut-off` ran; its `observe` is asked."""
     params: dict[str, str] = {}
     witness: str = ""

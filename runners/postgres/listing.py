@@ -16,6 +16,7 @@ from runners.contract import (
     Fact,
     Frozen,
     Measurement,
+    Node,
     Observation,
     Outcome,
     Preview,
@@ -106,11 +107,8 @@ class ListDivergence(Runner):
         try:
             place = folder(node)
             end_leftover(place, context)
-            stopped = standing(node, context)
-            if stopped.seen is not Seen.DONE:
-                answer = failed if stopped.seen is Seen.NOT_DONE else could_not_look
-                nl = f"{stopped.reason.nl} Stop deze kant eerst."
-                return answer(nl, f"{stopped.reason.en} Stop this side first.")
+            if (runs := _not_stopped(node, context)) is not None:
+                return runs
             upstream = connection(params.pair.node(params.node.other), context)
             if upstream.execute("select pg_is_in_recovery()").fetchone() != (False,):
                 return failed("De andere kant is geen primary.", "The other side is not a primary.")
@@ -156,10 +154,8 @@ class CheckListed(Looking):
         """Compare the record with what is there."""
         node = params.pair.node(params.node)
         try:
-            stopped = standing(node, context)
-            if stopped.seen is not Seen.DONE:
-                answer = failed if stopped.seen is Seen.NOT_DONE else could_not_look
-                return answer(stopped.reason.nl, stopped.reason.en)
+            if (runs := _not_stopped(node, context)) is not None:
+                return runs
             place = folder(node)
             found = divergence(place, connection(params.pair.node(params.node.other), context), context)
             known = record.read(place)
@@ -173,6 +169,15 @@ class CheckListed(Looking):
         rows = known.lost_rows if known else 0
         nl, en = f"De lijst is er ({rows} regels).", f"The list is there ({rows} rows)."
         return passed(nl, en, Measurement(name="listed_rows", value=rows, unit="rows"))
+
+
+def _not_stopped(node: Node, context: Context) -> Outcome | None:
+    """Why nothing can be compared on a side that runs, or of which it cannot be seen; None where it is stopped."""
+    stopped = standing(node, context)
+    if stopped.seen is Seen.DONE:
+        return None
+    answer = failed if stopped.seen is Seen.NOT_DONE else could_not_look
+    return answer(f"{stopped.reason.nl} Stop deze kant eerst.", f"{stopped.reason.en} Stop this side first.")
 
 
 def _listed(params: ListDivergenceParams, place: Folder, found: Divergence, context: Context) -> Outcome:

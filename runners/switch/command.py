@@ -29,6 +29,8 @@ from runners.switch.bounded import End, Ended, run_bounded
 from runners.switch.template import TemplateRefused, resolved
 
 MARGIN = 0.5
+NAME = r"[a-z0-9][a-z0-9._-]{0,62}"
+"""What a command on a site's list may be called."""
 
 
 class CommandParams(Frozen):
@@ -43,7 +45,7 @@ class CommandParams(Frozen):
     a shell in the template: *failed*, and nothing is run. Cut off by time or output: *unknown*, it may be done.
     """
 
-    command: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+    command: Annotated[str, Field(pattern=f"^{NAME}$")]
     """Name of the template in the site's policy."""
     params: dict[str, str] = {}
 
