@@ -159,11 +159,29 @@ def status(
     as_of: Annotated[str | None, typer.Option(help="A past date, YYYY-MM-DD or a full time.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What is proven: the status of one plan with its claims, or of all plans."""
-    if plan is None:
-        _show(Remote().get("/plans", pageSize=100), as_json, ("ref", "name", "kind", "status", "provenUntil"))
-    else:
-        _show(Remote().get(f"/plans/{plan}/status", asOf=as_of), as_json)
+    """What is proven: one plan with its claims, or all plans, with the runs of a backup that wait for a look."""
+    remote = Remote()
+    if plan is not None:
+        _show(remote.get(f"/plans/{plan}/status", asOf=as_of), as_json)
+        return
+    listed = remote.get("/runs", paused="restored", pageSize=100)["items"]
+    waiting = [remote.get(f"/runs/{each['ref']}") for each in listed]
+    plans = remote.get("/plans", pageSize=100)
+    if as_json:
+        told = [{name: each[name] for name in ("ref", "drillTitle", "mode", "toCheck")} for each in waiting]
+        _show({**plans, "restored": told}, as_json)
+        return
+    _show(plans, as_json, ("ref", "name", "kind", "status", "provenUntil"))
+    for run_ in waiting:
+        _tell_restored(run_)
+
+
+def _tell_restored(found: dict[str, Any]) -> None:
+    """A run that came out of a backup, with what a person looks at before it goes on."""
+    lines = [f"{found['ref']} {found['drillTitle']} ({found['mode']}) came out of a backup and waits for a look:"]
+    lines += [f"  CHECK {each['subject']}: {each['look']['en']}" for each in found["toCheck"]]
+    for line in lines:
+        out.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 @app.command()

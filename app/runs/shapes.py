@@ -100,6 +100,8 @@ class RunQuery(ListQuery):
     finished: bool | None = None
     activation: bool | None = None
     """Only the real thing, or only drills."""
+    paused: Pause | None = None
+    """Only what is paused so; ``restored``: what came out of a backup and waits for a person to look."""
 
 
 class ActionOut(Shape):
@@ -171,6 +173,14 @@ class SideOut(Shape):
     last_seen: dict[str, Any] | None
 
 
+class CheckOut(Shape):
+    """What a person must look at in the world before a run out of a backup goes on."""
+
+    what: str
+    subject: str
+    look: dict[str, str]
+
+
 class ParticipantOut(Shape):
     """Who takes part in a run."""
 
@@ -214,6 +224,8 @@ class RunOut(RunRow):
     starter: str
     paused: Pause | None
     pause_reason: dict[str, str]
+    to_check: list[CheckOut]
+    """While it is paused since a restore: what to look at first."""
     abort_reason: dict[str, str]
     end_reason: dict[str, Any]
     verdict_reason: dict[str, Any]

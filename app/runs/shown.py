@@ -21,10 +21,11 @@ from app.runs.done import run_clocks, step_times
 from app.runs.forecast import expected_end
 from app.runs.models import EvidenceFile, Obligation, Run, RunEvent, SeenFact, StepRun
 from app.runs.record import Answer, Approval
-from app.runs.rules import ENDS, Legal, StepState
+from app.runs.rules import ENDS, Legal, Pause, StepState
 from app.runs.shapes import (
     ActionOut,
     ApprovalOut,
+    CheckOut,
     ClocksOut,
     ParticipantOut,
     RunOut,
@@ -37,6 +38,8 @@ from app.runs.taking_part import Part
 from app.runs.view import Held, read
 from runners.contract import Side
 
+RESTORED = "run.restored"
+"""Event of a run out of a backup; its detail tells what to check."""
 _SORTABLE = {
     "plannedAt": col(Run.planned_at),
     "startedAt": col(Run.started_at),
@@ -114,6 +117,7 @@ def whole(session: Session, run: Run, *, now: datetime) -> RunOut:
     return RunOut(
         **row_of(session, run),
         **{name: getattr(run, name) for name in (*wanted, "latest_start_at")},
+        to_check=_to_check(session, run),
         participants=[_participant(session, each) for each in taking_part.of(session, run)],
         steps=[_step(session, held, row, legal) for row in held.steps.values()],
         clocks=_clocks(session, held, now),
@@ -127,6 +131,15 @@ def whole(session: Session, run: Run, *, now: datetime) -> RunOut:
         additions=shown_activation.additions(session, run),
         last_event=last or 0,
     )
+
+
+def _to_check(session: Session, run: Run) -> list[CheckOut]:
+    """As the last restore told it, until a person has taken the run over."""
+    if run.paused is not Pause.RESTORED:
+        return []
+    wanted = select(RunEvent).where(RunEvent.run_id == run.id, RunEvent.kind == RESTORED)
+    told = session.exec(wanted.order_by(col(RunEvent.id).desc())).first()
+    return [CheckOut.model_validate(each) for each in told.detail["check"]] if told is not None else []
 
 
 def _participant(session: Session, part: Part) -> ParticipantOut:
