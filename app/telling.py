@@ -47,6 +47,7 @@ def restored(out: Console, found: Restored) -> None:
         _say(out, f"MISSING since before the backup, named by a row: evidence {sha256}")
     _say(out, f"Fencing tokens begin above {found.token_floor}: what still runs of the old installation is refused by")
     _say(out, "targets that check tokens, from the first step on. Stop it all the same.")
+    _say(out, "References such as RUN-013 jump ahead as well: none that the lost installation gave out is given again.")
     if not found.runs:
         _say(out, "No run was unfinished.")
     for run in found.runs:

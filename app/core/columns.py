@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import JSON, DateTime, Dialect, String, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import TypeDecorator
-from sqlmodel import Field, Session, SQLModel
+from sqlmodel import Field, Session, SQLModel, select
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -111,13 +111,41 @@ class ReferenceCounter(SQLModel, table=True):
     last: int = 0
 
 
+ANY_OTHER = "*"
+"""Prefix of the row that tells where a kind begins which has no number yet; there is none before the first restore."""
+AHEAD = 1_000
+"""Least jump of the numbers at a restore."""
+
+
+def jump_ahead(session: Session, *, taken_at: datetime, now: datetime) -> int:
+    """Let every kind go on at numbers that nothing else was ever called, after a restore; by how much they jumped.
+
+    What the lost life made after the backup is not known here, and its references stand in mail and on paper. None of
+    them gives more than a number a second over the time since the backup, so the numbers jump by those seconds: so
+    those of two lives out of the same backup do not meet either. A clock that stands before the backup is evidently
+    wrong: then it is the largest step.
+    """
+    passed = int((now - taken_at).total_seconds())
+    step = passed + AHEAD if passed >= 0 else 1_000 * AHEAD
+    if session.get(ReferenceCounter, ANY_OTHER) is None:
+        session.add(ReferenceCounter(prefix=ANY_OTHER))
+        session.flush()
+    for counter in session.exec(select(ReferenceCounter)).all():
+        counter.last += step
+        session.add(counter)
+    session.flush()
+    return step
+
+
 def hold_counter(session: Session, prefix: str) -> ReferenceCounter:
     """The counter of a kind, its row held until the commit: one writer of the kind at a time."""
     counter = session.get(ReferenceCounter, prefix, with_for_update=True, populate_existing=True)
     if counter is not None:
         return counter
+    others = session.get(ReferenceCounter, ANY_OTHER)
+    last = others.last if others is not None else 0
     with suppress(IntegrityError), session.begin_nested():  # another may make the first one at this very moment
-        session.execute(insert(ReferenceCounter).values(prefix=prefix, last=0))
+        session.execute(insert(ReferenceCounter).values(prefix=prefix, last=last))
     return session.get_one(ReferenceCounter, prefix, with_for_update=True, populate_existing=True)
 
 

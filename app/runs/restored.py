@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 from app.catalog import service as catalog
 from app.catalog.models import Environment, EnvironmentPair
 from app.core import audit
+from app.core.columns import jump_ahead
 from app.core.incarnation import Incarnation
 from app.drills import claiming
 from app.drills import restored as schedules
@@ -68,9 +69,13 @@ def evidence_named(session: Session) -> list[str]:
 
 
 def come_up(session: Session, life: Incarnation, *, now: datetime) -> list[Found]:
-    """Hold every unfinished run for a person, void what was seen and approved, and tell what to check per run."""
+    """Hold every unfinished run for a person, void what was seen and approved, and tell what to check per run.
+
+    Names jump ahead as fencing tokens do: what the lost life called RUN-013 is never another run here.
+    """
     session.add(life)
     session.flush()
+    jump_ahead(session, taken_at=life.taken_at, now=now)
     reason = why(life)
     for approval in _open_approvals(session):
         approval.revoked_at = now

@@ -68,7 +68,7 @@ def test_every_row_comes_back_as_it_was_whichever_database_it_came_from_or_goes_
     restore(settings, tmp_path / "one", made.sha256)
     after = contents(settings, tmp_path, "two")
     changed = {name for name, part in made.manifest.tables.items() if after[name] != part}
-    assert changed == {"audit_event", "incarnation"} | ({"environment_pair"} & changed)
+    assert changed == {"audit_event", "incarnation", "reference_counter"} | ({"environment_pair"} & changed)
     assert made.manifest.rows > 40
 
 
@@ -83,7 +83,8 @@ def test_it_serves_and_counts_on_after_a_restore(file, tmp_path, postgres):
             session, access.find_person(session, "author@example.nl"), actor=SYSTEM, now=clock.now()
         )
     made.tokens["author"] = made.ask("POST", "/api/v1/sessions", body={"signInToken": token}).json()["token"]
-    assert made.service(name="Nieuw")["ref"] == "SVC-002"
+    number = int(made.service(name="Nieuw")["ref"].removeprefix("SVC-"))
+    assert 1_000 < number < 2_000, "SVC-002 may be something else in mail or on paper since the backup"
     made.database.dispose()
 
 
@@ -304,7 +305,8 @@ def test_a_backup_of_an_older_schema_is_migrated_forward(tmp_path):
     made = Database(settings_in(tmp_path / "new").url)
     assert migrations.is_current(made)
     with made.transaction(write=False) as session:
-        assert session.connection().execute(text("SELECT last FROM reference_counter")).scalar() == 41
+        counted = text("SELECT last FROM reference_counter WHERE prefix = 'SVC'")
+        assert 41 + 1_000 <= session.connection().execute(counted).scalar() < 41 + 2_000
     made.dispose()
 
 

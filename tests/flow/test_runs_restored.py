@@ -9,6 +9,7 @@ from sqlmodel import select
 from app.access.rules import Actor, Kind, Role
 from app.catalog import service as catalog
 from app.catalog.models import EnvironmentPair
+from app.core.columns import ReferenceCounter, hold_counter, jump_ahead, next_ref
 from app.core.errors import NotAllowed
 from app.core.incarnation import Incarnation, floor_above
 from app.drills.models import Drill, DrillMoment
@@ -311,6 +312,46 @@ def test_every_token_from_before_is_refused_also_for_a_lock_that_the_backup_neve
         locks.take(session, run, now=world.now)
         assert run.tokens["never-seen"] > floor
         session.rollback()
+
+
+def made_at_most(world: World, seconds: int) -> set[str]:
+    """References of a life that gives them out as fast as it may; of a kind that the backup had, and of a new one."""
+    found = set()
+    with world.database.transaction() as session:
+        for _ in range(seconds):
+            found |= {next_ref(session, "RUN"), next_ref(session, "FND")}
+    world.later(seconds=seconds)
+    return found
+
+
+def test_no_reference_is_given_out_twice_by_lives_out_of_the_same_backup(world: World) -> None:
+    with world.database.transaction() as session:
+        last = hold_counter(session, "RUN").last
+    taken = world.now
+    lives = [made_at_most(world, 50)]
+    for _ in range(2):
+        with world.database.transaction() as session:  # the database is as it was at the backup
+            for row in session.exec(select(ReferenceCounter)).all():
+                session.delete(row)
+            session.flush()
+            session.add(ReferenceCounter(prefix="RUN", last=last))
+            session.flush()
+            jump_ahead(session, taken_at=taken, now=world.now)
+        lives.append(made_at_most(world, 50))
+    assert len(set.union(*lives)) == sum(len(each) for each in lives) == 300
+
+
+def test_where_the_clock_stands_before_the_backup_the_numbers_jump_all_the_same(world: World) -> None:
+    with world.database.transaction() as session:
+        before = hold_counter(session, "RUN").last
+        assert jump_ahead(session, taken_at=world.now + timedelta(hours=1), now=world.now) == 1_000_000
+        assert next_ref(session, "RUN") == f"RUN-{before + 1_000_001}"
+
+
+def test_a_restore_lets_the_references_jump(world: World) -> None:
+    last = int(world.held(world.planned(world.switch())).run.ref.removeprefix("RUN-"))
+    restore(world, minutes=30)
+    assert world.held(world.planned(world.switch())).run.ref == f"RUN-{last + 1_000 + 30 * 60 + 1}"
 
 
 def test_the_home_side_is_in_doubt_until_a_check_saw_it(world: World) -> None:
