@@ -120,6 +120,8 @@ class CutOff(Runner):
                 return old
             link = connection(stays, context)  # nothing is shut where nobody could take over
             _shut_proxy(params, context)
+            if (newer := _overtaken(params, context)) is not None:
+                return newer
             moment = datetime.now(UTC)
             if params.command and (refused := _cut_network(params, context)) is not None:
                 return refused
@@ -166,6 +168,8 @@ class CutOff(Runner):
                 if undone.verdict is not Verdict.PASSED:
                     return undone
             _open_proxy(params, context)
+            if (newer := _overtaken(params, context)) is not None:
+                return newer
         except (NotReached, NoFolder) as error:
             return could_not_look(error.text.nl, error.text.en)
         except (NoAnswer, psycopg.Error, OSError) as error:
@@ -179,6 +183,11 @@ def _refused(params: CutOffParams, context: Context) -> Outcome | None:
     if (old := token.refused(params.pair.node(params.node.other), context)) is not None:
         return old
     return haproxy_socket.refused(params.pair.proxy, context) if params.pair.proxy is not None else None
+
+
+def _overtaken(params: CutOffParams, context: Context) -> Outcome | None:
+    """What says that an order to the proxy crossed with one of a newer token. Raises `NoAnswer`."""
+    return haproxy_socket.overtaken(params.pair.proxy, context) if params.pair.proxy is not None else None
 
 
 def _closing(proxy: Proxy, side: Side) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from runners.contract import (
     passed,
 )
 from runners.looking import SIDE_NAMES
-from runners.switch.haproxy_socket import MAINTENANCE, MARGIN, OUT, RUNNING, NoAnswer, ask, refused, servers
+from runners.switch.haproxy_socket import MAINTENANCE, MARGIN, OUT, RUNNING, NoAnswer, ask, overtaken, refused, servers
 
 POLL = 0.002
 _NAME = re.compile(r"[A-Za-z0-9_.:-]+")
@@ -36,7 +36,9 @@ class HaproxyParams(Frozen):
     Proves: HAProxy itself says that only this side's server takes traffic.
     Cannot see: users who reach a side around HAProxy; and a restart of HAProxy forgets the move, unless it is
     configured to load its server state. It then forgets the fencing token too, which it holds in a variable of its own
-    per backend and which is read right before the move; from then on the lease of the site's worker must do.
+    per backend; from then on the lease of the site's worker must do. The token is read right before the move and right
+    after it: an order that crossed with one of a newer token went out, and is *failed* with that reason. It is not
+    taken back, for nobody knows which of the two came last: a person or the next probe looks who gets the users.
     Needs: a runtime socket of level admin that the worker may open, and one server line for each side.
     Bad input: no proxy in the environment, an unknown backend or server, a socket without admin rights or without
     an answer is *failed* with that reason, and users stay where they were.
@@ -96,6 +98,8 @@ def _move(params: HaproxyParams, to: Side, context: Context) -> Outcome:
         said = ask(proxy, "; ".join(_commands(proxy, to)), context)
         if said:  # success is silent
             raise NoAnswer(" ".join(said.split())[:200])
+        if (newer := overtaken(proxy, context)) is not None:
+            return newer
         seen = _look(proxy, to, context)
         while seen.seen is not Seen.DONE and context.remaining() > MARGIN:
             time.sleep(POLL)

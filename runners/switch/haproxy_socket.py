@@ -20,6 +20,10 @@ OUT = 0x01 | 0x02 | 0x08 | 0x10 | 0x20
 """Bits of srv_admin_state that keep users away; 0x04 only says that the configuration began with `disabled`."""
 
 
+_TOKEN = re.compile(r"value=<(\d+)>")
+_MOST = 2**63 - 1
+
+
 class NoAnswer(Exception):
     """The runtime socket could not be asked, or refused."""
 
@@ -68,22 +72,44 @@ def refused(proxy: Proxy, context: Context) -> Outcome | None:
     )
 
 
-def _raised_token(proxy: Proxy, context: Context) -> int:
-    """The highest fencing token that this backend was ever moved with, after ours was set where it is the highest.
+def overtaken(proxy: Proxy, context: Context) -> Outcome | None:
+    """*Failed* where a higher token came between the look at it and our order, which went out. Raises `NoAnswer`."""
+    highest, mine = _token_in(ask(proxy, f"get var {_variable(proxy)}", context)), context.fencing_token
+    if mine == 0 or highest <= mine:
+        return None
+    nl = f"Een nieuwere opdrachtgever (token {highest}, deze stap heeft {mine}) was hier net mee bezig in HAProxy."
+    en = f"A newer principal (token {highest}, this step has {mine}) was at it in HAProxy at the same moment."
+    return failed(
+        f"{nl} Deze opdracht is toch gegeven: kijk welke kant de gebruikers nu krijgt.",
+        f"{en} This order went out all the same: look which side gets the users now.",
+    )
 
-    Its own rules have no condition, so it is read and then set; 0 where there is none, or where it keeps none.
+
+def _raised_token(proxy: Proxy, context: Context) -> int:
+    """The highest fencing token that this backend was ever moved with, ours included; ours where it keeps none.
+
+    It is raised in one expression, so that no older principal lowers it: converters stop at the bounds of 64 bits,
+    which makes max(known, ours) of two sums. HAProxy's rules for servers have no condition, so that the order itself
+    can still follow a newer one by some milliseconds: `overtaken` sees that.
     """
     if context.fencing_token == 0:
         return 0
-    name = "proc.wissel_token_" + re.sub(r"[^A-Za-z0-9]", "_", proxy.backend)
-    found = re.search(r"value=<(\d+)>", ask(proxy, f"get var {name}", context))
-    known = int(found[1]) if found else 0
-    if context.fencing_token > known:
-        # HAProxy counts its variables at run time among what is new; where it has none the lease alone protects.
-        said = ask(proxy, f"experimental-mode on; set var {name} int({context.fencing_token})", context)
-        if said:
-            context.log(f"HAProxy does not keep the fencing token: {' '.join(said.split())[:200]}")
-    return max(known, context.fencing_token)
+    name, over = _variable(proxy), context.fencing_token + 1
+    highest = f"var({name},0),sub({over}),add(-{_MOST}),add({_MOST}),add({over})"
+    # HAProxy counts its variables at run time among what is new; where it has none the lease alone protects.
+    said = ask(proxy, f"experimental-mode on; set var {name} {highest}; get var {name}", context)
+    if not _TOKEN.search(said):
+        context.log(f"HAProxy does not keep the fencing token: {' '.join(said.split())[:200]}")
+    return max(_token_in(said), context.fencing_token)
+
+
+def _variable(proxy: Proxy) -> str:
+    return "proc.wissel_token_" + re.sub(r"[^A-Za-z0-9]", "_", proxy.backend)
+
+
+def _token_in(said: str) -> int:
+    found = _TOKEN.search(said)
+    return int(found[1]) if found else 0
 
 
 def ask(proxy: Proxy, line: str, context: Context) -> str:

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from runners.contract import Proxy, Seen, Verdict
+from runners.switch import haproxy_socket
 from runners.switch.haproxy import Haproxy
 from tests.lab.conftest import Writer
 from tests.lab.pair import LabPair
@@ -49,3 +50,13 @@ def test_the_undo_moves_users_back(drivers: Drivers) -> None:
     params = Haproxy.Params.model_validate({"pair": drivers.lab.environment, "to": FALLBACK})
     assert Haproxy().undo(params, drivers.context.give(20)).verdict is Verdict.PASSED
     assert drivers.observe(Haproxy(), to=PRIMARY).seen is Seen.DONE
+
+
+def test_the_token_only_ever_rises_whoever_comes_last(drivers: Drivers) -> None:
+    proxy = drivers.lab.environment.proxy
+    assert proxy is not None
+    for mine, highest in ((5, 5), (3, 5), (217_641_612, 217_641_612), (9, 217_641_612)):
+        drivers.context.fencing_token = mine
+        assert haproxy_socket._raised_token(proxy, drivers.context.give(5)) == highest
+        old = haproxy_socket.overtaken(proxy, drivers.context.give(5))
+        assert (old is not None) is (mine < highest)

@@ -78,7 +78,8 @@ def test_the_old_side_is_taken_out_before_the_new_one_comes_in(context: FakeCont
 
     fake = serve(answer)
     assert Haproxy().run(_params(tmp_path), context).verdict is Verdict.PASSED
-    assert "experimental-mode on; set var proc.wissel_token_db int(7)" in fake.asked
+    raised = next(line for line in fake.asked if "set var proc.wissel_token_db" in line)
+    assert "var(proc.wissel_token_db,0),sub(8)" in raised
     assert moved == [
         "set server db/one state maint; set server db/two state ready; shutdown sessions server db/one",
     ]
@@ -91,7 +92,7 @@ def test_a_lower_token_than_haproxy_holds_moves_nobody(
     moved: list[str] = []
 
     def answer(line: str) -> str:
-        if line.startswith("get var"):
+        if "get var" in line:
             return f"proc.wissel_token_db: type=sint value=<{known}>\n"
         moved.extend([line] if line.startswith("set server") else [])
         return "\n" if not line.startswith("show") else AFTER if moved else BEFORE
@@ -106,10 +107,29 @@ def test_a_lower_token_than_haproxy_holds_moves_nobody(
 def test_a_lower_token_than_haproxy_holds_shuts_and_opens_no_way(
     context: FakeContext, serve, tmp_path: Path, call: Callable[..., Outcome]
 ) -> None:
-    fake = serve(lambda line: "proc.wissel_token_db: type=sint value=<8>\n" if line.startswith("get var") else BEFORE)
+    fake = serve(lambda line: "proc.wissel_token_db: type=sint value=<8>\n" if "get var" in line else BEFORE)
     outcome = call(CutOffParams(pair=_params(tmp_path).pair, node=Side.PRIMARY), context)
     assert (outcome.verdict, "token 8, this step has 7" in outcome.reason.en) == (Verdict.FAILED, True)
-    assert not [line for line in fake.asked if "set " in line]
+    assert not [line for line in fake.asked if "set server" in line]
+
+
+def test_an_order_that_crossed_with_one_of_a_newer_token_is_failed_with_that_reason(
+    context: FakeContext, serve, tmp_path: Path
+) -> None:
+    moved: list[str] = []
+
+    def answer(line: str) -> str:
+        moved.extend([line] if line.startswith("set server") else [])
+        if "get var" in line:
+            return f"proc.wissel_token_db: type=sint value=<{8 if moved else 7}>\n"
+        return "\n" if not line.startswith("show") else AFTER if moved else BEFORE
+
+    serve(answer)
+    outcome = Haproxy().run(_params(tmp_path), context)
+    assert outcome.verdict is Verdict.FAILED
+    assert "newer principal (token 8, this step has 7)" in outcome.reason.en
+    assert "went out all the same" in outcome.reason.en
+    assert len(moved) == 1, "nothing is taken back"
 
 
 @pytest.mark.parametrize(
