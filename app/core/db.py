@@ -25,19 +25,25 @@ _NOT_FOR_EVER = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
-    "options": "-c idle_in_transaction_session_timeout=10000",
+    "options": "-c idle_in_transaction_session_timeout=10000 -c tcp_user_timeout=10000"
+    " -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3",
 }
 """How long libpq waits for a server that is gone without a word, unless the URL says otherwise (seconds; user timeout
-in milliseconds); the system's own default is a quarter of an hour. And how long the server waits for us in the middle
-of a transaction: a process that is stopped there holds locks that those need who take its steps over (milliseconds)."""
+in milliseconds); the system's own default is a quarter of an hour. And how long the server waits for us: in the middle
+of a transaction, for a process that is stopped there holds locks that those need who take its steps over; and on a cut
+line, for by its own default it keeps each session of a client that is gone for two hours, and refuses the hundredth."""
+
+
+def not_for_ever(url: str) -> dict[str, Any]:
+    """What a connection to PostgreSQL is given besides `url`, which goes first: how long it waits."""
+    given = make_url(url).query
+    return {name: value for name, value in _NOT_FOR_EVER.items() if name not in given}
 
 
 def make_engine(url: str) -> Engine:
     """An engine for SQLite (WAL, foreign keys on, explicit BEGIN) or PostgreSQL."""
     if not url.startswith("sqlite"):
-        given = make_url(url).query
-        more = {name: value for name, value in _NOT_FOR_EVER.items() if name not in given}
-        return create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True, connect_args=more)
+        return create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True, connect_args=not_for_ever(url))
     engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30}, pool_size=20)
 
     @event.listens_for(engine, "connect")

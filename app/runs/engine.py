@@ -26,7 +26,7 @@ from sqlmodel import Session, select
 
 from app.core import clock, faults, pages
 from app.core.columns import new_id
-from app.core.db import Database, make_engine
+from app.core.db import Database, make_engine, not_for_ever
 from app.core.settings import Settings
 from app.runs import leases, steps
 from app.runs.perform import Performed, Performer
@@ -39,6 +39,8 @@ APPLICATION_VERSION = "1"
 EVERY_SITE = "*"
 SOON, LATER = 0.05, 2.0
 """Seconds before what the database did not take is tried again: at first, and at most."""
+BEGINS_WITHIN = 10.0
+"""Seconds in which a workflow that DBOS took must have begun; else the step is started under a further id."""
 Answer = TypeVar("Answer")
 Taken = tuple[Work, int]
 """A begun step, and the life of this process (`runners.term`) that began it."""
@@ -78,6 +80,8 @@ class Engine:
         self._holding: set[tuple[str, int]] = set()
         self._present: set[str] = set()
         """Ids of the workflows that this process has a thread for."""
+        self._handed: dict[str, float] = {}
+        """When DBOS took a workflow (`clock.passed`) that has not begun yet."""
         self._fruitless: Counter[tuple[str, int]] = Counter()
         """How often an attempt could not be begun for an error of our own."""
         self._stopping = threading.Event()
@@ -141,14 +145,14 @@ class Engine:
                 DBOS.enqueue_workflow(queue_name(ready.site), self._start_attempt, ready.step_run_id, ready.attempt)
 
     def _start_here(self, start: Callable[[str, int], Any], workflow_id: str, ready: ReadyStep) -> None:
-        self._present.add(workflow_id)
+        self._handed[workflow_id] = clock.passed()
         started = False
         try:
             DBOS.start_workflow(start, ready.step_run_id, ready.attempt)
             started = True
         finally:
             if not started:  # it may be written down all the same, and has no thread
-                self._present.discard(workflow_id)
+                self._handed.pop(workflow_id, None)
 
     def _free_id(self, workflow_id: str) -> str | None:
         """The id to start under: a new one where the old workflow ended without taking the step; None: it is under way.
@@ -174,9 +178,16 @@ class Engine:
             return True
         boot = executor.rpartition(":")[2]
         if boot == self._boot.id:
-            return workflow_id in self._present
+            return workflow_id in self._present or self._is_about_to_begin(workflow_id)
         with self._database.transaction(write=False) as session:
             return not leases.is_buried(session, boot)
+
+    def _is_about_to_begin(self, workflow_id: str) -> bool:
+        """Whether DBOS took it a moment ago; what it never began, as when it lost its database, is nobody's."""
+        if clock.passed() - self._handed.get(workflow_id, -BEGINS_WITHIN) < BEGINS_WITHIN:
+            return True
+        self._handed.pop(workflow_id, None)
+        return False
 
     def abandon(self, boots: list[str]) -> None:
         """Cancel what a dead process left in DBOS's own tables; its steps go on from our rows under new attempts."""
@@ -197,7 +208,8 @@ class Engine:
             "use_listen_notify": False,
         }
         if not self._database.is_sqlite:
-            return {**config, "system_database_url": self._settings.url}
+            url = self._settings.url
+            return {**config, "system_database_url": url, "db_engine_kwargs": {"connect_args": not_for_ever(url)}}
         # A file of its own: its bookkeeping must not wait for our write lock, nor ours for its.
         file = self._settings.data_dir.absolute() / "engine.db"
         self._ledger = make_engine(f"sqlite:///{file}")  # sets WAL, which stays with the file; DBOS does not
@@ -209,6 +221,7 @@ class Engine:
         """The workflow: take the step, do it, record it; walk on as long as there is a next step for this site."""
         workflow_id = str(DBOS.workflow_id)
         self._present.add(workflow_id)
+        self._handed.pop(workflow_id, None)
         try:
             taken = self._begin(step_run_id, attempt)
             while taken is not None:

@@ -17,8 +17,9 @@ from app.core import clock
 from app.core.evidence import EvidenceStore
 from app.core.settings import Settings
 from app.playbooks.rules import Mode
+from app.runs import engine as engine_module
 from app.runs import handover, steps
-from app.runs.engine import SOON, Boot, Engine
+from app.runs.engine import BEGINS_WITHIN, SOON, Boot, Engine
 from app.runs.models import RunEvent
 from app.runs.perform import Performed, Performer
 from runners.contract import SitePolicy
@@ -260,3 +261,13 @@ def test_a_beginning_waits_for_a_database_that_is_away_or_busy(world, tmp_path, 
     monkeypatch.setattr("app.runs.engine.steps.begin", busy)
     assert made._begin(first.step_run_id, first.attempt) is not None
     assert left == []
+
+
+def test_a_workflow_that_was_taken_but_never_began_is_under_way_for_a_moment_only(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine_module.DBOS, "start_workflow", lambda *_: None)
+    made, taken = engine(world, tmp_path), clock.passed()
+    made._start_here(lambda *_: None, "step-1:1", SimpleNamespace(step_run_id="step-1", attempt=1))
+    mine = made._boot.owner.executor_id
+    assert made._is_under_way("step-1:1", "PENDING", mine)
+    monkeypatch.setattr(clock, "passed", lambda: taken + BEGINS_WITHIN + 1)
+    assert not made._is_under_way("step-1:1", "PENDING", mine), "it has no thread and nobody else would take it"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from app.runs import drivers
@@ -17,7 +18,7 @@ from tests.reliability.figures import times, told
 from tests.reliability.http_target import HttpTarget
 from tests.reliability.namespaces import Site
 from tests.reliability.other_worker import at_site
-from tests.reliability.processes import Ground, WorkerProcess, ground, playbook
+from tests.reliability.processes import Ground, WorkerProcess, ground, playbook, until
 from tests.reliability.test_many_processes import LOCKS, PAIR, asking
 
 LEASE = 6.0
@@ -33,6 +34,14 @@ class Parted:
     target: HttpTarget
     sites: list[Site]
     workers: list[WorkerProcess]
+    url: str
+
+    def sessions(self, site: Site) -> int:
+        """How many connections of a site the orchestrator's database keeps."""
+        with psycopg.connect(self.url.replace("+psycopg", ""), autocommit=True) as link:
+            near = f"{site.database.rpartition('.')[0]}.2"
+            row = link.execute("select count(*) from pg_stat_activity where client_addr = %s::inet", [near]).fetchone()
+        return row[0] if row else 0
 
 
 @pytest.fixture
@@ -44,7 +53,7 @@ def parted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Parted]:
         real = ground(tmp_path, url)
         drivers.use({**drivers.registry(), "switch.http": Http()})
         workers = [at_site(site, real, target, url, LEASE).start() for site in made]
-        yield Parted(real, target, made, workers)
+        yield Parted(real, target, made, workers, url)
         for site in made:
             site.mend()
         real.end()
@@ -85,3 +94,14 @@ def test_a_worker_that_is_cut_off_does_nothing_under_an_old_token_and_nothing_tw
         f"0 effects accepted with an old token ({len(target.refused)} requests refused), 0 of {len(target.done)} twice "
         f"({repeated} repeats known by their key), all runs completed, the slowest {slowest:.1f} s after its cut",
     )
+
+
+def test_the_database_does_not_keep_the_sessions_of_a_site_that_was_cut_off(parted: Parted) -> None:
+    """By its own default it keeps them for two hours, and after enough cuts lets nobody in."""
+    site = parted.sites[0]
+    assert parted.sessions(site) > 2
+    site.cut("in", "out")
+    took = until(lambda: parted.sessions(site) == 0, "the sessions of the lost site are given up", 60, 0.5)
+    site.mend()
+    until(lambda: parted.sessions(site) > 2, "the site is back", 60, 0.5)
+    told("sessions of a site that was cut off", f"given up by the database after {took:.0f} s")
