@@ -68,7 +68,10 @@ def cannot_begin(session: Session, step_run_id: str, attempt: int, *, now: datet
         nl=f"De stap kon {FRUITLESS} keer niet worden begonnen. Kijk in het logboek van de werker.",
         en=f"The step could not be begun, {FRUITLESS} times. Look in the log of the worker.",
     )
-    _park(session, step_run_id, attempt, None, reason, now)
+    if (parked := _parked(session, step_run_id, attempt, reason, now)) is not None:
+        held, row = parked
+        tell(session, held.run, f"step.{row.state.value}", now=now, step=row.step_id, reason=reason)
+        advance(session, held, now=now)
 
 
 def nobody_there(session: Session, step_run_id: str, attempt: int, *, now: datetime) -> None:
@@ -78,24 +81,25 @@ def nobody_there(session: Session, step_run_id: str, attempt: int, *, now: datet
         nl=f"Er is geen werker op locatie {site}. Er kon niet worden gekeken.",
         en=f"There is no worker at site {site}. It was not possible to look.",
     )
-    _park(session, step_run_id, attempt, "step.nobody-there", reason, now, site=site)
+    if (parked := _parked(session, step_run_id, attempt, reason, now)) is not None:
+        held, row = parked
+        tell(session, held.run, "step.nobody-there", now=now, step=row.step_id, reason=reason, site=site)
+        advance(session, held, now=now)
 
 
-def _park(
-    session: Session, step_run_id: str, attempt: int, event: str | None, reason: Text, now: datetime, **told: object
-) -> None:
-    """Not known whether it was done, as before this attempt: a person decides; nothing where it is past that."""
+def _parked(
+    session: Session, step_run_id: str, attempt: int, reason: Text, now: datetime
+) -> tuple[Held, StepRun] | None:
+    """Not known whether it was done, as before this attempt: a person decides; None where it is past that."""
     held, row = held_step(session, step_run_id)
     if row.attempt != attempt or row.state is not StepState.READY:
-        return
+        return None
     if row.call is Call.UNDO:
         row.state, row.outcome = StepState.UNDO_FAILED, row.outcome | {"reason": reason.model_dump()}
     else:
         row.state, row.verdict, row.finished_at = StepState.UNKNOWN, Verdict.UNKNOWN, now
         row.outcome = {"verdict": Verdict.UNKNOWN.value, "reason": reason.model_dump(), "measurements": []}
-    kind = event or f"step.{row.state.value}"
-    tell(session, held.run, kind, now=now, step=row.step_id, reason=reason, **told)
-    advance(session, held, now=now)
+    return held, row
 
 
 def _take_over(session: Session, held: Held, row: StepRun, now: datetime) -> None:

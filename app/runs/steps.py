@@ -117,6 +117,7 @@ def observed(
         session.add(row)
         return AfterLook(work=_work(held, row, now, looked=True))
     adopt(row, observation, now)
+    tell(session, held.run, f"step.{row.state.value}", now=now, step=row.step_id, reason=row.outcome.get("reason"))
     facts.remember(session, held.run, row, row.verdict, now=now)
     return AfterLook(ready=tuple(advance(session, held, now=now)))
 
