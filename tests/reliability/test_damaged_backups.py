@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from runners.backup import content
+from runners.backup import content, plain
 from runners.backup.tools import given_or_found
 from runners.contract import Outcome, Verdict
 from runners.host_client import HostDied
@@ -92,11 +92,20 @@ def verified(looker: Looker, path: Path | str, *tables: dict[str, Any], touches:
     return looker.look(runner, touches=touches, **asked(path, *tables, **more))
 
 
-def rows_of(source: Source, path: Path) -> str | None:
-    """What an independent reader finds of the table in a dump; None where it cannot read it."""
+def rows_of(source: Source, path: Path) -> list[Any] | None:
+    """What an independent reader finds of the table in a dump; None where it cannot read it.
+
+    As values: a flipped byte can turn `+00` into `+0 `, which is the same time zone.
+    """
     done = source.tool("pg_restore", "--data-only", "-t", "permit", "-f", "-", path, check=False)
+    if done.returncode != 0:
+        return None
     lines = [line for line in done.stdout.splitlines() if line.startswith("p")]
-    return "\n".join(lines) if done.returncode == 0 else None
+    with psycopg.connect(source.dsn, autocommit=True) as link:
+        link.execute("create temporary table found (like permit)")
+        with link.cursor().copy("copy found from stdin") as into:
+            into.write("".join(f"{line}\n" for line in lines))
+        return link.execute("select * from found order by number").fetchall()
 
 
 def copied(path: Path, looker: Looker) -> Path:
@@ -133,7 +142,9 @@ def test_a_dump_that_is_cut_anywhere_fails(
         end = len(whole.rstrip(b"\0")) if form == "tar" else len(whole)
         target.write_bytes(cut(whole[:end], chance.random()))
         outcome = count(verified(looker, path, table))
-        assert outcome.verdict is Verdict.FAILED, (target.stat().st_size, outcome.reason.en)
+        nothing_lost = form == "plain" and plain.COMPLETE in target.read_bytes()  # the cut took the last comment's end
+        wanted = Verdict.PASSED if nothing_lost else Verdict.FAILED
+        assert outcome.verdict is wanted, (target.stat().st_size, outcome.reason.en)
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
