@@ -39,6 +39,12 @@ class NotYoursToAsk(NotAllowed):
     code = "not-yours-to-ask"
 
 
+class NotYourself(NotAllowed):
+    """Who asks in a person never asks in himself: a decision of two people would be one of one."""
+
+    code = "not-yourself"
+
+
 class Part(NamedTuple):
     """One person in one role."""
 
@@ -79,6 +85,8 @@ def join(session: Session, run_id: str, *, person: str, role: str, actor: Actor,
     if run.ended is not None:
         raise RunIsOver(say("Run {run} is over: nobody joins it any more.", run=run.ref))
     found = _person(session, person)
+    if found.id == actor.person_id:
+        raise NotYourself(say("Nobody asks in himself or herself. Ask somebody else who takes part to do it."))
     _require_role(held.playbook, role)
     if Part(found.id, role) in of(session, run):
         raise TakesPartAlready(say("{name} takes part in this role already.", name=found.name))

@@ -88,14 +88,15 @@ def test_who_decides_in_it_may_ask_another_and_nobody_else_but_who_operates_may(
         ("author", "crisis-manager", "not-found"),
         ("owner", "king", "role-not-asked"),
         ("owner", "process-owner", "role-not-asked"),
-        ("operator", "crisis-manager", "takes-part-already"),
+        ("approver", "crisis-manager", "takes-part-already"),
+        ("operator", "crisis-manager", "not-yourself"),
     ],
 )
 def test_only_an_active_person_in_a_role_that_is_asked_joins_and_only_once(
     made: tuple[World, FastAPI], person: str, role: str, code: str
 ) -> None:
     world, _ = made
-    run_id = activated(world, participants=named("operator"))
+    run_id = activated(world, participants=named("approver"))
     with pytest.raises(Problem) as refused:
         join(world, run_id, person, world.actor("operator"), role)
     assert code in {refused.value.code, *(each.code for each in refused.value.errors)}
