@@ -80,6 +80,8 @@ class Scene(People):
         connected = [worker for worker in self.workers if worker.connected]
         for worker in connected[:1] + connected[-1:]:
             worker.sweep()
+        for worker in connected:
+            worker.give_up_orphans()
         self.watch()
 
     def _jump(self, seconds: float) -> None:

@@ -208,7 +208,7 @@ class Worker:
         self.beaten = self.scene.monotonic
 
     def sweep(self, dead_pids: list[int] = []) -> None:  # noqa: B006
-        """Take over from the dead, and give up what nobody here has in hands any more."""
+        """Take over from the dead."""
         if not self.connected:
             return
         with self.scene.transaction() as session:
@@ -226,6 +226,12 @@ class Worker:
             if boots:
                 self.scene.note_take_over(session, boots)
                 handover.take_over(session, boots, now=self.wall)
+
+    def give_up_orphans(self) -> None:
+        """Give up what it began and nobody here has in hands any more."""
+        if not self.connected:
+            return
+        with self.scene.transaction(write=False) as session:
             begun = handover.orphans(session, self.boot_id)
         for step_run_id, attempt in begun:
             if step_run_id not in self.held:
