@@ -10,9 +10,6 @@ from tests.lab.pair import LabPair, until
 from tests.lab.postgres_drivers import FALLBACK, PRIMARY, Drivers
 from tests.unit.runners.fake_context import figures
 
-SHELL_SCRIPT_MS = 288
-"""The slowest of six bare swaps by a shell script; a busy machine may need a few times as long."""
-
 
 def test_a_swap_and_the_swap_back_lose_no_acknowledged_write(pair: LabPair, drivers: Drivers, writer: Writer) -> None:
     for old, new in ((PRIMARY, FALLBACK), (FALLBACK, PRIMARY)):
@@ -24,7 +21,6 @@ def test_a_swap_and_the_swap_back_lose_no_acknowledged_write(pair: LabPair, driv
     assert set(writer.acknowledged) <= held
     until(lambda: {row[0] for row in pair.fallback.sql("select n from written")} == held)
     print(f"client outage {writer.outage_ms():.0f} ms, {len(writer.acknowledged)} writes, 0 lost")
-    assert writer.outage_ms() < 4 * SHELL_SCRIPT_MS
 
 
 def test_each_effect_of_a_swap_is_seen_by_a_fresh_look(drivers: Drivers) -> None:
