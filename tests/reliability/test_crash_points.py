@@ -177,7 +177,7 @@ def test_every_event_that_the_engine_tells_belongs_to_a_named_write() -> None:
 
 
 PEOPLE = ("command.", "approval.", "lock.", "evidence.", "observation.", "obligation.", "step.answered", "run.planned")
-PEOPLE += ("run.restored", "run.taken-over", "activation.", "debt.settled")
+PEOPLE += ("run.restored", "run.taken-over", "activation.", "debt.settled", "participant.")
 """Written in the request of a person, which is one transaction that commits before it is answered."""
 BESIDE = ("claim.proven", "finding.opened", "home.moved", "guard.changed", "run.configuration-changed")
 BESIDE += ("loss.measured", "debt.incurred")
