@@ -203,12 +203,7 @@ def give(
         )
     person = session.get(Person, actor.person_id) if actor.person_id else None
     _require_independent(session, drill, run, person, digest, now)
-    policy = policy_of(drill) or ApprovalPolicy()
     start = valid_from or now
-    until = min(valid_until or start + timedelta(seconds=policy.valid_for), start + timedelta(days=366))
-    if until <= max(start, now):
-        late = say("This approval would be over before it begins. Give a later validUntil, or leave it out.")
-        raise InvalidInput(late, errors=[FieldError("validUntil", "already-over", late)])
     row = Approval(
         drill_id=drill.id,
         run_id=run.id if run else None,
@@ -219,13 +214,23 @@ def give(
         comment=comment,
         at=now,
         valid_from=start,
-        valid_until=until,
+        valid_until=_end_of(drill, valid_until, start, now),
     )
     session.add(row)
     session.flush()
     target = run.ref if run else drill.ref
     audit.record(session, actor.ref, f"run.{verdict.value}", "run", target, digest=digest, comment=comment)
     return row
+
+
+def _end_of(drill: Drill, asked: datetime | None, start: datetime, now: datetime) -> datetime:
+    """When an approval is over: as asked or as the drill's policy has it, never later than a year."""
+    policy = policy_of(drill) or ApprovalPolicy()
+    until = min(asked or start + timedelta(seconds=policy.valid_for), start + timedelta(days=366))
+    if until <= max(start, now):
+        late = say("This approval would be over before it begins. Give a later validUntil, or leave it out.")
+        raise InvalidInput(late, errors=[FieldError("validUntil", "already-over", late)])
+    return until
 
 
 def _require_independent(

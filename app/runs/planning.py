@@ -86,12 +86,38 @@ def plan_run(
     _refuse_unready(session, drill, now, real=activation is not None)
     composed = compose(session, drill, by_hand=by_hand, loss=activated.loss_of(activation))
     _refuse_what_cannot_be(drill, composed)
-    version = session.get_one(PlanVersion, drill.plan_version_id)
     by_clock = moment is not None and not person
+    run = _row(session, drill, composed, moment=moment, by_clock=by_clock, actor=actor, now=now)
+    run.by_hand = by_hand
+    session.add(run)
+    if activation is not None:
+        _count_from_alarm(session, run, activation)
+    _copy(session, run, composed)
+    debts.refuse_switch(session, run, composed.playbook)
+    if moment is not None:
+        moment.run_id = run.id
+        session.add(moment)
+    held = hold(session, run.id)
+    held.refresh_state()
+    tell(session, run, "run.planned", now=now, actor=actor.ref, by="schedule" if by_clock else "person")
+    audit.record(session, actor.ref, "run.planned", "run", run.id, ref=run.ref, drill=drill.ref, digest=run.digest)
+    return run
+
+
+def _row(
+    session: Session,
+    drill: Drill,
+    composed: Composed,
+    *,
+    moment: DrillMoment | None,
+    by_clock: bool,
+    actor: Actor,
+    now: datetime,
+) -> Run:
+    """The run itself, with what it must later be able to tell of its drill, plan and playbook as they were."""
+    version = session.get_one(PlanVersion, drill.plan_version_id)
     due = moment.due_at if moment is not None else now
-    starter = drill.created_by if by_clock else actor.ref
-    latest = due + (timedelta(seconds=drill.grace_s) if by_clock else LONGEST_WAIT)
-    run = Run(
+    return Run(
         ref=next_ref(session, "RUN"),
         drill_id=drill.id,
         moment_id=moment.id if moment else None,
@@ -104,34 +130,24 @@ def plan_run(
         playbook_version_id=composed.version.id,
         playbook_sha256=composed.version.sha256,
         mode=drill.mode,
-        by_hand=by_hand,
         unattended=drill.attendance is Attendance.UNATTENDED,
         pair_id=drill.pair_id,
         digest=composed.digest,
-        starter=starter,
+        starter=drill.created_by if by_clock else actor.ref,
         author=composed.version.author_id or "",
         needs_approval=approval.policy_of(drill) is not None,
         planned_at=due,
-        latest_start_at=latest,
+        latest_start_at=due + (timedelta(seconds=drill.grace_s) if by_clock else LONGEST_WAIT),
         created_at=now,
     )
-    session.add(run)
-    if activation is not None:
-        run.activation, run.alarm_at = True, activation.alarm_at
-        run.outage_at = activation.outage_at or activation.alarm_at
-        activation.run_id = run.id
-        session.flush()
-        session.add(activation)
-    _copy(session, run, composed)
-    debts.refuse_switch(session, run, composed.playbook)
-    if moment is not None:
-        moment.run_id = run.id
-        session.add(moment)
-    held = hold(session, run.id)
-    held.refresh_state()
-    tell(session, run, "run.planned", now=now, actor=actor.ref, by="schedule" if by_clock else "person")
-    audit.record(session, actor.ref, "run.planned", "run", run.id, ref=run.ref, drill=drill.ref, digest=run.digest)
-    return run
+
+
+def _count_from_alarm(session: Session, run: Run, activation: Activation) -> None:
+    run.activation, run.alarm_at = True, activation.alarm_at
+    run.outage_at = activation.outage_at or activation.alarm_at
+    activation.run_id = run.id
+    session.flush()
+    session.add(activation)
 
 
 _BLOCKING = frozenset(

@@ -6,24 +6,22 @@ outcome of a step can't cross.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, col, or_, select
 
 from app.core.db import locked
 from app.playbooks.references import Unresolved
-from app.runs import approval, facts, leases, locks, restored, wakeup, words
+from app.runs import approval, assignment, facts, leases, locks, restored, wakeup, words
 from app.runs.models import EvidenceFile, Run, Stay, StepRun
 from app.runs.outcomes import adopt, no_outcome, plan_retry, settle
 from app.runs.progress import advance, as_ready, facts_hold, fail, intend, owes_nothing
-from app.runs.rules import Call, Do, Pause, StepState
+from app.runs.rules import Call, Pause, StepState
 from app.runs.view import Held, hold, tell
 from app.runs.work import AfterLook, Owner, ReadyStep, StoredFile, Work
-from runners.contract import Effect, Observation, Outcome, Repeat, Seen, Text, Verdict
+from runners.contract import Effect, Observation, Outcome, Seen, Text, Verdict
 
-LOOK_SECONDS = 60
-"""How long a mere look may take where the step's own time-out is longer."""
 LONGEST_LOG = 200_000
 POISON = 5
 """So many workers lost over one step: it is parked for a person."""
@@ -85,7 +83,7 @@ def _begin(session: Session, held: Held, row: StepRun, attempt: int, owner: Owne
     if row.call is Call.RUN and not _may_start(session, held, row, now):
         return None
     try:
-        work = _work(held, row, now)
+        work = assignment.work(held, row, now)
     except Unresolved as missing:
         fail(row, f"{missing} heeft geen waarde", f"{missing} has no value", now)
         advance(session, held, now=now)
@@ -115,7 +113,7 @@ def observed(
             row.generation += 1  # it was looked for and is not there: a new effect, under a new key
             row.crashed = False
         session.add(row)
-        return AfterLook(work=_work(held, row, now, looked=True))
+        return AfterLook(work=assignment.work(held, row, now, looked=True))
     adopt(row, observation, now)
     tell(session, held.run, f"step.{row.state.value}", now=now, step=row.step_id, reason=row.outcome.get("reason"))
     facts.remember(session, held.run, row, row.verdict, now=now)
@@ -295,54 +293,6 @@ def _pause(session: Session, held: Held, reason: words.Words, now: datetime) -> 
     held.run.paused, held.run.pause_reason = Pause.GUARD, reason
     tell(session, held.run, "run.paused", now=now, reason=reason)
     advance(session, held, now=now)
-
-
-def _work(held: Held, row: StepRun, now: datetime, *, looked: bool = False) -> Work:
-    """The unit of work for a step's present call; `looked` when its observation was done already."""
-    step, driver = held.playbook.step(row.step_id), row.driver
-    own = held.params(step.with_)
-    runner, params, call, timeout = str(driver["runner"]), own, Do.RUN, step.timeout or LOOK_SECONDS
-    if row.call is Call.UNDO and step.undo is not None:
-        runner, timeout = step.undo.uses, step.undo.timeout
-        params = held.params(step.undo.with_)
-        call = Do.UNDO if step.undo.uses == step.uses else Do.RUN
-    if not looked and _look_first(row):
-        call = Do.OBSERVE_FIRST
-    if row.call is Call.LOOK:
-        timeout = min(timeout, LOOK_SECONDS)
-    return Work(
-        step_run_id=row.id,
-        run_id=row.run_id,
-        attempt=row.attempt,
-        runner=runner,
-        call=call,
-        params=params,
-        effect_key=f"{row.run_id}:{row.step_id}:{row.generation}" + (":undo" if row.call is Call.UNDO else ""),
-        fencing_token=locks.token(held.run),
-        deadline=now + timedelta(seconds=timeout),
-        site=row.site,
-        observe_runner=str(driver["runner"]),
-        observe_params=own,
-        soon=_soon(held),
-    )
-
-
-def _soon(held: Held) -> tuple[str, ...]:
-    """The drivers of the steps that may still come, in order; of other sites too, for one worker may serve several."""
-    over = (StepState.SUCCEEDED, StepState.SKIPPED)
-    ahead = [each for each in held.steps.values() if each.state not in over and "runner" in each.driver]
-    return tuple(dict.fromkeys(str(each.driver["runner"]) for each in ahead))
-
-
-def _look_first(row: StepRun) -> bool:
-    """Whether the effect may be there already, and must be looked for before it is made or taken back."""
-    if row.call is Call.LOOK:
-        return True
-    if row.effect is Effect.OBSERVES or row.driver.get("repeat") == Repeat.NEVER:
-        return False
-    if row.call is Call.UNDO:
-        return True
-    return row.intended and not row.absent and row.driver.get("repeat") == Repeat.OBSERVABLE
 
 
 def _still_to_do(held: Held, row: StepRun, observation: Observation) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.playbooks.rules import Playbook
-from app.runs import approval, facts, leases, locks, outcomes, planner, steps
+from app.runs import approval, assignment, facts, leases, locks, outcomes, planner, steps
 from app.runs.rules import Call, StepFact, StepState
 from runners.contract import Verdict
 
@@ -84,13 +84,13 @@ def no_token(patch: Patch) -> None:
 
 def no_key(patch: Patch) -> None:
     """A repeated effect gets a key of its own each time."""
-    real = steps._work
+    real = assignment.work
 
     def work(held: Any, row: Any, now: Any, *, looked: bool = False) -> Any:
         made = real(held, row, now, looked=looked)
         return replace(made, effect_key=f"{made.effect_key}:{row.attempt}")
 
-    patch.setattr(steps, "_work", work)
+    patch.setattr(assignment, "work", work)
 
 
 def undo_forward(patch: Patch) -> None:
