@@ -135,13 +135,12 @@ class Looker:
         )
         return self.host.call(request)
 
-    def look(self, runner: str, *, touches: bool = False, seconds: float = 120, **params: Any) -> Outcome:
+    def look(self, runner: str, *, seconds: float = 120, **params: Any) -> Outcome:
         """The outcome of one call; fails where it touched anything outside, or left a process or a scratch file."""
-        before = None if touches else self._outside()
+        before = self._outside()
         reply = self.ask(runner, seconds, **params)
         assert reply.outcome is not None, reply.error
-        if before is not None:
-            assert self._outside() == before
+        assert self._outside() == before
         assert soon(lambda: not list(self.ground.scratch.iterdir()), 5), list(self.ground.scratch.iterdir())
         assert soon(lambda: not self.strays(), 5), self.strays()
         sentence = reply.outcome.reason
