@@ -66,6 +66,34 @@ _PEOPLE_ONLY = frozenset(
 
 
 @dataclass(frozen=True)
+class Part:
+    """One service that an object belongs to, with the unit of the organisation that the service is of."""
+
+    service_id: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an object stands: the services that it belongs to; none of them, where it is the whole organisation's."""
+
+    parts: frozenset[Part] = frozenset()
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A role within a unit, or within one service."""
+
+    role: Role
+    unit: str = ""
+    service_id: str = ""
+
+    def covers(self, part: Part) -> bool:
+        """Whether it holds for that service; a grant that names neither unit nor service covers none."""
+        return bool(self.unit and self.unit == part.unit) or bool(self.service_id and self.service_id == part.service_id)
+
+
+@dataclass(frozen=True)
 class Actor:
     """Who does something: a person, a machine token, or the system itself."""
 
@@ -73,6 +101,11 @@ class Actor:
     id: str
     name: str
     roles: frozenset[Role] = field(default_factory=frozenset)
+    """Roles in the whole organisation."""
+    grants: frozenset[Grant] = frozenset()
+    """Roles in a part of it."""
+    only: frozenset[Action] | None = None
+    """What a machine token was made for; None: all that its roles open."""
 
     @property
     def ref(self) -> str:
@@ -89,10 +122,41 @@ SYSTEM = Actor(Kind.SYSTEM, "system", "Wissel")
 """The clock, the sweepers and the engine."""
 
 
-def may(actor: Actor, action: Action) -> bool:
-    """Whether `actor` may do `action`. Separation of duties on one object is decided by that object's own rules."""
+def may(actor: Actor, action: Action, place: Place | None = None) -> bool:
+    """Whether `actor` may do `action` to what stands at `place`; None: to anything at all.
+
+    What belongs to several services may be read with a role at one of them, and changed only with one at each. What
+    belongs to none is the whole organisation's: everybody reads it, and only a role in the whole changes it.
+    Separation of duties on one object is decided by that object's own rules.
+    """
     if actor.kind is Kind.SYSTEM:
         return True
-    if actor.kind is Kind.MACHINE and action in _PEOPLE_ONLY:
+    if actor.kind is Kind.MACHINE and (action in _PEOPLE_ONLY or (actor.only is not None and action not in actor.only)):
         return False
-    return any(action in _OPENS[role] for role in actor.roles)
+    if any(action in _OPENS[role] for role in actor.roles):
+        return True
+    opening = [grant for grant in actor.grants if action in _OPENS[grant.role]]
+    if place is None or (not place.parts and action in _EVERYBODY):
+        return bool(opening)
+    reached = [any(grant.covers(part) for grant in opening) for part in place.parts]
+    return any(reached) if action in _EVERYBODY else bool(reached) and all(reached)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What an actor may read where that is not everything: these units and these services."""
+
+    units: frozenset[str]
+    services: frozenset[str]
+
+
+def sight(actor: Actor) -> Sight | None:
+    """What `actor` may read; None: everything."""
+    if actor.kind is Kind.SYSTEM or any(map(_reads, actor.roles)):
+        return None
+    reading = [grant for grant in actor.grants if _reads(grant.role)]
+    return Sight(frozenset(each.unit for each in reading if each.unit), frozenset(each.service_id for each in reading if each.service_id))
+
+
+def _reads(role: Role) -> bool:
+    return Action.READ in _OPENS[role]
