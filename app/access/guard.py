@@ -1,31 +1,55 @@
-"""What routes declare: the permission they need, and the actor they get."""
+"""What routes declare: the permission they need, and the actor they get; the object is found by the address itself."""
 
 from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
+from sqlmodel import Session
 
-from app.access.rules import Action, Actor, may
-from app.core.errors import NotAllowed, NotSignedIn
+from app.access import reach
+from app.access.rules import Action, Actor, Place, may
+from app.core.db import SessionDep
+from app.core.errors import NotAllowed, NotFound, NotSignedIn
 from app.core.messages import say
 
+LOOKING = frozenset({"GET", "HEAD"})
 
-def allowed(action: Action) -> Callable[[Request], Actor]:
-    """A dependency that answers the signed-in actor if they may do `action`; else 401 or 403.
 
-    A route without one (and without `public`) stops the start: see `app.main`.
+def allowed(action: Action) -> Callable[[Request, Session], Actor]:
+    """A dependency that answers the signed-in actor if they may do `action` to what the address names.
+
+    Else 401, 403, or 404 where it is not theirs to see. A route without one (and without `public`) stops the start, as
+    does one whose address names something of which nobody can tell where it stands: see `app.main`.
     """
 
-    def check(request: Request) -> Actor:
+    def check(request: Request, session: SessionDep) -> Actor:
         actor: Actor | None = getattr(request.state, "actor", None)
         if actor is None:
             raise NotSignedIn(say("Sign in, or send a bearer token, to do this."))
-        if not may(actor, action):
+        if not may(actor, action, _place(request, session, actor)):
             raise NotAllowed(say("Your role does not permit this ({action}).", action=action.value))
+        reach.work_for(session, actor, action, only_look=request.method in LOOKING)
         return actor
 
     check.action = action  # type: ignore[attr-defined]
     return check
+
+
+def _place(request: Request, session: Session, actor: Actor) -> Place | None:
+    """Where the thing that the address names stands; None where it names none, or where the actor sees everything.
+
+    Raises NotFound for what is not there and for what is not theirs to see, in the same words.
+    """
+    named = reach.named_by(request.scope["route"].path)
+    if named is None or not actor.grants:
+        return None
+    table, key = reach.table_of(named[0]), request.path_params[named[1]]
+    if table is None or not reach.is_placed(table):
+        return Place()
+    place = reach.place_of(session, table, key)
+    if place is None or not may(actor, Action.READ, place):
+        raise NotFound(say("There is no '{key}' here. Check the reference.", key=key))
+    return place
 
 
 def public() -> None:

@@ -90,7 +90,9 @@ class Grant:
 
     def covers(self, part: Part) -> bool:
         """Whether it holds for that service; a grant that names neither unit nor service covers none."""
-        return bool(self.unit and self.unit == part.unit) or bool(self.service_id and self.service_id == part.service_id)
+        return bool(self.unit and self.unit == part.unit) or bool(
+            self.service_id and self.service_id == part.service_id
+        )
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,10 @@ def sight(actor: Actor) -> Sight | None:
     if actor.kind is Kind.SYSTEM or any(map(_reads, actor.roles)):
         return None
     reading = [grant for grant in actor.grants if _reads(grant.role)]
-    return Sight(frozenset(each.unit for each in reading if each.unit), frozenset(each.service_id for each in reading if each.service_id))
+    return Sight(
+        frozenset(each.unit for each in reading if each.unit),
+        frozenset(each.service_id for each in reading if each.service_id),
+    )
 
 
 def _reads(role: Role) -> bool:
