@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import zipfile
 import zlib
 from pathlib import Path
@@ -158,6 +159,20 @@ class TestWithoutPdf:
         assert "the database does not answer" in ended.out
         (there,) = (tmp_path / "out").iterdir()
         assert json.loads(files_of(there.read_bytes())["manifest.json"])["service"] == made["ref"]
+
+    def test_the_command_makes_no_empty_database_where_the_file_is_gone_and_names_what_is_not_ready(
+        self, whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        made = whole.service()
+        KitStore(whole.settings).renew(whole.database, now=clock.now())
+        folder = tmp_path / "saved"
+        shutil.copytree(whole.settings.data_dir / "kits", folder / "kits")
+        monkeypatch.setenv("WISSEL_DATA_DIR", str(folder))
+        ended = wissel(monkeypatch, capsys, "kit", made["ref"], "SVC-999", "--to", tmp_path / "out")
+        assert ended.code == 3
+        assert made["ref"] in ended.out
+        assert "No kit of SVC-999 lies ready" in ended.err
+        assert [each.name for each in folder.iterdir()] == ["kits"]
 
     def test_the_command_says_so_when_no_kit_was_ever_made(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
