@@ -152,11 +152,8 @@ def test_what_a_stopped_worker_asked_for_is_refused_by_the_target_after_another_
         target.released = type(old)()  # what comes from here on is let through at once
         target.released.set()
         shared.wait_state(run_id, "completed", 20 * LEASE)
-        until(
-            lambda pids=pids: not [pid for pid in pids if living(pid)],
-            "its hosts end although nobody tells them",
-            LEASE,
-        )
+        # One that waits for work knows of no lease; it has nothing that it could still do.
+        until(lambda pids=pids: not all(map(living, pids)), "the step's host ends although nobody tells it", LEASE)
         before = len(target.refused)
         old.set()  # now the first request reaches the target
         until(lambda before=before: len(target.refused) > before, "the late request was judged")
