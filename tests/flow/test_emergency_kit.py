@@ -6,6 +6,9 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -18,6 +21,7 @@ from app.core import clock
 from app.reports.kit import print as printing
 from app.reports.kit.contents import gather
 from app.reports.kit.keep import KitStore, Renewal
+from runners.processes import is_alive
 from tests.flow import example
 from tests.flow.whole import Template, Whole
 from tests.flow.wissel_command import wissel
@@ -201,6 +205,27 @@ def test_a_printing_process_that_never_ends_is_given_up(monkeypatch: pytest.Monk
     monkeypatch.setattr(printing, "PDF_SECONDS", 1)
     made = printing.pdf("<p>")
     assert (made.content, made.reason) == (None, "it took longer than 1 s")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not run: only Linux ends a child with its parent")
+def test_a_printing_process_ends_with_the_service_that_asked() -> None:
+    reading, writing = os.pipe()  # its page never comes to an end, also when whoever asked is gone
+    asks = (
+        "import subprocess as s, sys; print(s.Popen([sys.executable, '-m', 'app.reports.kit.paper']).pid, flush=True)"
+    )
+    asks += "; import time; time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", asks], stdin=reading, stdout=subprocess.PIPE, text=True) as service:
+        assert service.stdout is not None
+        printer = int(service.stdout.readline())
+        os.close(reading)
+        time.sleep(1)
+        assert is_alive(printer)
+        service.kill()
+    ended = time.monotonic() + 5
+    while is_alive(printer) and time.monotonic() < ended:
+        time.sleep(0.05)
+    os.close(writing)
+    assert not is_alive(printer)
 
 
 def test_a_kit_that_was_made_is_there_after_a_power_cut_for_its_folder_is_on_disk_too(
