@@ -65,6 +65,17 @@ def _show(value: Any, as_json: bool, columns: tuple[str, ...] = ()) -> None:
         out.print(table)
 
 
+def _every(remote: Remote, path: str, **query: Any) -> dict[str, Any]:
+    """The whole of a list, whose pages hold 100 at most."""
+    listed: dict[str, Any] = remote.get(path, page=1, pageSize=100, **query)
+    while len(listed["items"]) < listed["total"]:
+        more = remote.get(path, page=listed["page"] + 1, pageSize=100, **query)
+        if not more["items"]:
+            break
+        listed = {**more, "items": [*listed["items"], *more["items"]]}
+    return listed
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "–"
@@ -164,9 +175,9 @@ def status(
     if plan is not None:
         _show(remote.get(f"/plans/{plan}/status", asOf=as_of), as_json)
         return
-    listed = remote.get("/runs", paused="restored", pageSize=100)["items"]
+    listed = _every(remote, "/runs", paused="restored")["items"]
     waiting = [remote.get(f"/runs/{each['ref']}") for each in listed]
-    plans = remote.get("/plans", pageSize=100)
+    plans = _every(remote, "/plans", sort="ref")
     if as_json:
         told = [{name: each[name] for name in ("ref", "drillTitle", "mode", "toCheck")} for each in waiting]
         _show({**plans, "restored": told}, as_json)
@@ -204,6 +215,9 @@ def kit(
         raise typer.Exit(1) from error
     if not written:
         _complain("No kit lies ready in the data folder, and the database does not answer or holds no service.")
+    missed = {each.upper() for each in services or ()} - {each.service for each in written}
+    for missing in sorted(missed if written else ()):
+        _complain(f"No kit of {missing} lies ready in the data folder.")
     if as_json:
         sys.stdout.write(json.dumps([each.as_json() for each in written], ensure_ascii=False, indent=2) + "\n")
     for each in written if not as_json else ():
@@ -284,7 +298,7 @@ def _tell_link(settings: Settings, person: str, token: str, expires: datetime, a
 @drill.command("list")
 def list_drills(as_json: AsJson = False) -> None:
     """All drills."""
-    _show(Remote().get("/drills", pageSize=100), as_json, ("ref", "title", "mode", "direction", "nextDueAt"))
+    _show(_every(Remote(), "/drills"), as_json, ("ref", "title", "mode", "direction", "nextDueAt"))
 
 
 @drill.command("show")
@@ -314,7 +328,7 @@ def start_drill(key: str, as_json: AsJson = False) -> None:
 def list_runs(as_json: AsJson = False) -> None:
     """All runs, newest first."""
     columns = ("ref", "playbook", "mode", "state", "verdict", "startedAt")
-    _show(Remote().get("/runs", pageSize=100, sort="-plannedAt"), as_json, columns)
+    _show(_every(Remote(), "/runs", sort="-plannedAt"), as_json, columns)
 
 
 @run.command("show")

@@ -70,7 +70,7 @@ class Restored:
 
 def backup(settings: Settings, file: Path, *, told: Told) -> BackedUp:
     """Back up database and evidence to `file`. Raises `BackupRefused`, and what the database or the disk raises."""
-    if settings.database_url is None and not (settings.data_dir / "wissel.db").is_file():
+    if not settings.names_a_database:
         raise BackupRefused(f"There is no database of Wissel in {settings.data_dir}. Look at WISSEL_DATA_DIR.")
     database = Database(settings.url)
     with _plainly(file, database):

@@ -1,6 +1,6 @@
 """Puts the web application together: routers, error handlers, lifespan; nothing else."""
 
-from asyncio import to_thread
+from asyncio import create_task, to_thread
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -31,6 +31,7 @@ from app.core.browser import Browser
 from app.core.db import Database
 from app.core.evidence import EvidenceStore
 from app.core.limits import RateLimit
+from app.core.memory import give_back_often
 from app.core.problems import Handlers
 from app.core.routers import add
 from app.core.settings import Settings
@@ -96,9 +97,11 @@ async def _lifespan(made: FastAPI) -> AsyncIterator[None]:
     if worker is not None:
         # Off the event loop: the engine waits for its database while it starts and stops.
         await to_thread(worker.start)
+    frugal = create_task(give_back_often())
     try:
         yield
     finally:
+        frugal.cancel()
         if worker is not None:
             await to_thread(worker.stop)
         made.state.database.dispose()

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from app.core.backup.writing import Told
 from app.keeping import BackedUp, Restored
 from app.runs.restored import Found
+from app.runs.rules import RunState
 
 
 @contextmanager
@@ -57,7 +58,9 @@ def restored(out: Console, found: Restored) -> None:
 
 
 def _run(out: Console, run: Found) -> None:
-    _say(out, f"\n{run.run} {run.title} ({run.mode}): was {run.state}, is now {run.becomes}")
+    held = run.becomes == RunState.PAUSED_BY_GUARD  # the restore itself is the guard here
+    now = "waits for a person's look" if held else f"is now {run.becomes}"
+    _say(out, f"\n{run.run} {run.title} ({run.mode}): was {run.state}, {now}")
     _say(out, "  steps: " + ", ".join(f"{name} {state}" for name, state in run.steps.items()))
     if run.pair:
         _say(out, f"  pair {run.pair}, believed home: {run.home}")

@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from runners.cleaning import LINES, plain
+from runners.contract import Text
 from runners.host_protocol import LONGEST_LINE, Call, HostReply, HostRequest, Progress
 from runners.processes import MARK, is_alive, kill_marked, kill_tree
 from runners.term import Term
@@ -38,7 +39,11 @@ class HostRefused(Exception):
 
 
 class HostDied(Exception):
-    """The host ended, or was killed, before it answered: the outcome of the call is unknown."""
+    """The host ended, or was killed, before it answered: the outcome of the call is unknown. `text` is for people."""
+
+    def __init__(self, nl: str, en: str) -> None:
+        super().__init__(en)
+        self.text = Text(nl=nl, en=en)
 
 
 class DeadlinePassed(HostDied):
@@ -121,7 +126,10 @@ class RunnerHost:
             said += reply.progress is None
             if said > MOST_SAID:
                 self.kill()
-                raise HostDied("it said more than a runner host may; its processes were killed")
+                raise HostDied(
+                    "hij zei meer dan een uitvoerder mag; zijn processen zijn beëindigd",
+                    "it said more than a runner host may; its processes were killed",
+                )
             # Without an id it can only say that the request was no request.
             if reply.id != request.id and (reply.id or reply.error is None):
                 continue
@@ -219,14 +227,14 @@ class RunnerHost:
 
     def _send(self, line: bytes) -> None:
         if self._process is None or self._process.stdin is None or self._killed:
-            raise HostDied("the runner host does not run")
+            raise HostDied("hij draait niet", "the runner host does not run")
         try:
             view = memoryview(line)
             while view:
                 view = view[self._process.stdin.write(view) or 0 :]
         except (BrokenPipeError, ValueError) as error:
             self.kill()
-            raise HostDied("the runner host had ended") from error
+            raise HostDied("hij was al geëindigd", "the runner host had ended") from error
 
     def _reply(self, until: float) -> HostReply:
         assert self._talk is not None  # noqa: S101 - _send has refused already where the host was not started
@@ -236,14 +244,19 @@ class RunnerHost:
                 return HostReply.model_validate_json(line)
         except TimeoutError as late:
             self.kill()
-            raise DeadlinePassed("the call had not answered at its deadline; its processes were killed") from late
+            raise DeadlinePassed(
+                "hij had op tijd geen antwoord; zijn processen zijn beëindigd",
+                "the call had not answered at its deadline; its processes were killed",
+            ) from late
         except (ValidationError, OverflowError) as error:
             self.kill()
-            raise HostDied("the runner host said something that is no reply") from error
+            raise HostDied(
+                "hij gaf iets dat geen antwoord is", "the runner host said something that is no reply"
+            ) from error
         self.kill()
         # It died by itself, so nobody ended what it had started.
         kill_marked(self._mark)
-        raise HostDied("the runner host ended before it answered")
+        raise HostDied("hij eindigde voordat hij antwoord gaf", "the runner host ended before it answered")
 
     def _line(self, talk: "Lines", until: float) -> bytes | None:
         """The next line, or None where the host ended; looks at it meanwhile. Raises TimeoutError at `until`."""
@@ -266,7 +279,10 @@ class RunnerHost:
         if _memory(self._process.pid) > MOST_MEMORY:
             self.kill()
             most = MOST_MEMORY // 2**20
-            raise HostDied(f"it took more than {most} MiB of memory; its processes were killed")
+            raise HostDied(
+                f"hij nam meer dan {most} MiB geheugen; zijn processen zijn beëindigd",
+                f"it took more than {most} MiB of memory; its processes were killed",
+            )
 
 
 def end_hosts(parent: int) -> None:

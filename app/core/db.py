@@ -34,6 +34,10 @@ of a transaction, for a process that is stopped there holds locks that those nee
 line, for by its own default it keeps each session of a client that is gone for two hours, and refuses the hundredth."""
 
 
+_PAGES = "cache_size=-512"
+"""KiB of pages that each connection to SQLite keeps for itself, of its own 2000: the system keeps the file too."""
+
+
 def not_for_ever(url: str) -> dict[str, Any]:
     """What a connection to PostgreSQL is given besides `url`, which goes first: how long it waits."""
     given = make_url(url).query
@@ -44,13 +48,15 @@ def make_engine(url: str) -> Engine:
     """An engine for SQLite (WAL, foreign keys on, explicit BEGIN) or PostgreSQL."""
     if not url.startswith("sqlite"):
         return create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True, connect_args=not_for_ever(url))
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30}, pool_size=20)
+    # Last in, first out: the few that are in use keep their pages and statements, the others have none to keep.
+    used = {"check_same_thread": False, "timeout": 30}
+    engine = create_engine(url, connect_args=used, pool_size=20, pool_use_lifo=True)
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # pysqlite must not begin by itself: we say BEGIN or BEGIN IMMEDIATE
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "busy_timeout=30000"):
+        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "busy_timeout=30000", _PAGES):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -10,8 +10,9 @@ from pydantic_core import ErrorDetails
 
 from app.core.errors import FieldError, InvalidInput
 from app.core.i18n import gettext
-from app.core.messages import Message, say
+from app.core.messages import say
 from app.core.shapes import Shape
+from app.core.validation import reason
 
 Form = TypeVar("Form", bound=Shape)
 _UNITS = {
@@ -90,29 +91,4 @@ def wrong(faults: Iterable[FieldError]) -> InvalidInput:
 
 def _fault(error: ErrorDetails) -> FieldError:
     place = ".".join(str(part) for part in error["loc"]) or "form"
-    return FieldError(place, str(error["type"]).replace("_", "-"), _reason(error))
-
-
-def _reason(error: ErrorDetails) -> Message:
-    kind, context = error["type"], error.get("ctx", {})
-    match kind:
-        case "missing" | "string_too_short" | "too_short":
-            return say("Fill this in.")
-        case "enum" | "literal_error" | "bool_parsing":
-            return say("Choose one of the values.")
-        case "string_too_long":
-            return say("This is too long: at most {max} characters.", max=context.get("max_length"))
-        case "int_parsing" | "int_type" | "float_parsing" | "float_type" | "int_from_float":
-            return say("Give a number.")
-        case "greater_than_equal":
-            return say("Give at least {least}.", least=context.get("ge"))
-        case "less_than_equal":
-            return say("Give at most {most}.", most=context.get("le"))
-        case "date_parsing" | "date_from_datetime_parsing" | "datetime_parsing" | "datetime_from_date_parsing":
-            return say("Give a day such as 2026-11-23.")
-        case "extra_forbidden":
-            return say("This is not known here.")
-        case "string_pattern_mismatch":
-            return say("This is not written as it should be.")
-        case _:
-            return say("Not accepted: {reason}.", reason=error["msg"].removeprefix("Value error, "))
+    return FieldError(place, str(error["type"]).replace("_", "-"), reason(error))

@@ -19,6 +19,7 @@ from app.core.errors import FieldError, InvalidInput, Problem, Unavailable
 from app.core.faults import UNCERTAIN, Fault, is_note, of
 from app.core.messages import Message, say
 from app.core.space import no_space, notice
+from app.core.validation import reason
 
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
@@ -96,11 +97,11 @@ def invalid_input(error: RequestValidationError) -> InvalidInput:
         FieldError(
             ".".join(str(part) for part in each["loc"] if part not in {"body"}) or "body",
             str(each["type"]).replace("_", "-"),
-            str(each["msg"]).removeprefix("Value error, "),
+            reason(each),
         )
         for each in error.errors()
     ]
-    return InvalidInput(say("{count} fields are not right. Nothing was saved.", count=len(found)), errors=found)
+    return InvalidInput(say("Some fields are not right. Nothing was saved."), errors=found)
 
 
 def methods_at(app: FastAPI, path: str) -> list[str]:

@@ -64,6 +64,11 @@ class Settings(BaseSettings):
         return _with_several_hosts(text) if text.startswith("postgresql+psycopg://") else text
 
     @property
+    def names_a_database(self) -> bool:
+        """Whether there may be one; of SQLite whether its file is there, for to open it would make an empty one."""
+        return self.database_url is not None or (self.data_dir / "wissel.db").is_file()
+
+    @property
     def evidence_dir(self) -> Path:
         """Folder of the evidence store."""
         return self.data_dir.absolute() / "evidence"

@@ -113,8 +113,8 @@ class Performer:
             return _unknown(f"Het bewijs kon niet worden bewaard: {error}", f"The evidence could not be kept: {error}")
         except HostDied as died:
             return _unknown(
-                f"De uitvoerder stopte voordat er een uitkomst was ({died}). Onbekend is of de stap is gedaan.",
-                f"The runner ended before there was an outcome ({died}). Whether the step was done is unknown.",
+                f"De uitvoerder stopte voordat er een uitkomst was ({died.text.nl}). Onbekend is of de stap is gedaan.",
+                f"The runner ended before there was an outcome ({died.text.en}). Whether the step was done is unknown.",
             )
         finally:
             self._flush_last(state)
@@ -140,7 +140,11 @@ class Performer:
         )
         try:
             reply = self._hosts.take(look.run_id, name).call(request)
-        except (HostDied, HostRefused) as error:
+        except HostDied as died:
+            return could_not_look(
+                f"Er kon niet worden gekeken: {died.text.nl}.", f"It was not possible to look: {died.text.en}."
+            )
+        except HostRefused as error:
             return could_not_look(f"Er kon niet worden gekeken: {error}", f"It was not possible to look: {error}")
         finally:
             self._hosts.give_back(look.run_id, name)

@@ -225,7 +225,8 @@ def _locked(session: Session, key: str) -> str:
 def _of_step(row: StepRun) -> Sequence[ToCheck]:
     runner = str(row.driver.get("runner", "")) or "person"
     subject = f"{row.step_id} ({runner}, {row.site})"
-    if row.state is StepState.STARTED:
+    undecided = row.effect is Effect.CHANGES and row.state in (StepState.UNKNOWN, StepState.TIMED_OUT)
+    if row.state is StepState.STARTED or undecided:
         return [ToCheck("outcome-unknown", subject, words.INTENT_WITHOUT_OUTCOME)]
     waits = row.state in (StepState.NOT_STARTED, StepState.READY, StepState.WAITING)
     if row.effect is Effect.CHANGES and waits:

@@ -152,6 +152,11 @@ def _fitting(path: Path, found: list[Binaries]) -> Binaries:
     for each in found:
         if str(each.major) == written:
             return each
+    if not written.isdecimal():
+        raise BackupWrong(
+            "De basisback-up is beschadigd: in PG_VERSION staat geen versie van PostgreSQL.",
+            "The base backup is damaged: PG_VERSION names no version of PostgreSQL.",
+        )
     versions = ", ".join(str(each.major) for each in found)
     raise CannotLook(
         f"De basisback-up is van PostgreSQL {ascii(written)[1:-1]}; hier is alleen versie {versions}.",
@@ -166,7 +171,7 @@ def _verify_files(binaries: Binaries, data: Path, context: Context, report: Repo
         wrong = said.first_error.replace(f"{data}/", "")
         raise BackupWrong(
             f"De basisback-up is beschadigd volgens pg_verifybackup: {wrong}.",
-            f"The base backup is damaged by pg_verifybackup: {wrong}.",
+            f"The base backup is damaged according to pg_verifybackup: {wrong}.",
         )
 
 

@@ -35,14 +35,15 @@ OPTIONS = (
 
 
 class VerifyDumpParams(BackupParams):
-    """A dump (custom, tar, directory or plain SQL, also .gz) is restored into a throwaway server and looked at.
+    """A dump (custom, tar, directory, plain SQL or SQL as .gz) is restored into a throwaway server and looked at.
 
     Proves: all of it can be read and restored; each expected table exists, has its rows, checksum and characters; the
     age of the newest row at the moment of the backup is the measured RPA (`rpa_ms`); the time to restore is `rta_ms`
     on this machine.
-    Cannot see: owners, rights, publications, tablespaces (left out), tables that nobody expects, a value that was
-    changed in a table without `checksum` (the outcome names those), and whether the application works on it. Extensions
-    that need a superuser, and dumps with \\connect, mean *could not look*.
+    Cannot see: owners, rights, publications, tablespaces (left out), tables that nobody expects, constraints, indexes
+    and functions that are missing, a value that was changed in a table without `checksum` (the outcome names those),
+    and whether the application works on it. Extensions that need a superuser, and dumps with \\connect, mean *could
+    not look*.
     Needs on the machine: PostgreSQL programs (initdb, postgres, pg_restore) not older than the dump, and room for the
     restored database in the temporary folder. Without them it *could not look*.
     Bad input: a missing, cut or damaged dump *fails* with what the server or pg_restore said. A dump is foreign SQL: it
@@ -151,6 +152,7 @@ def _head(source: Path, form: str, newest: Binaries, context: Context, report: R
     if form == "plain":
         try:
             with plain.opened(source) as lines:
+                _packed_once_more(lines)
                 found = plain.head(plain.pieces(lines))
         except (EOFError, BadGzipFile, zlib.error) as error:
             raise BackupWrong(
@@ -166,6 +168,17 @@ def _head(source: Path, form: str, newest: Binaries, context: Context, report: R
         report.note("pg_restore --schema-only", said.text[-20_000:])
         plain.explain(said.first_error)
     return plain.head(iter(said.text.encode(errors="replace").splitlines(keepends=True)))
+
+
+def _packed_once_more(stream: IO[bytes]) -> None:
+    """Raises `CannotLook` for a sound dump that we would take for a damaged one: custom or tar, packed with gzip."""
+    begin = stream.read(512)
+    stream.seek(0)
+    if begin.startswith(b"PGDMP") or begin[257:262] == b"ustar":
+        raise CannotLook(
+            "De dump is nog eens met gzip ingepakt; pak hem eerst uit. Alleen een dump als SQL mag ingepakt zijn.",
+            "The dump is packed with gzip once more; unpack it first. Only a dump as SQL may be packed.",
+        )
 
 
 def _fitting(found: list[Binaries], head: plain.Head) -> Binaries:

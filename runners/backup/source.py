@@ -1,5 +1,6 @@
 """Gets at a backup without trusting it: what lies there, a copy without links, and whether it stayed the same."""
 
+import errno
 import os
 import shutil
 import stat
@@ -28,6 +29,13 @@ def existing(path: str) -> Path:
         mode = found.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         raise BackupWrong(f"De back-up {path} bestaat niet.", f"The backup {path} does not exist.") from None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise BackupWrong(
+            f"De back-up {path} is een link die naar zichzelf leidt.",
+            f"The backup {path} is a link that leads to itself.",
+        ) from error
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise BackupWrong(
             f"De back-up {path} is een pijp of apparaat, geen bestand of map.",

@@ -16,6 +16,9 @@ from runners.escrow import tar, zip
 from runners.escrow.naming import ArchiveRefused, Limits, Names
 from runners.escrow.packed import Unpacked
 
+FOREIGN = {b"7z\xbc\xaf": "7z", b"Rar!": "RAR", b"\x28\xb5\x2f\xfd": "zstandard"}
+"""First bytes of what people pack with too: sound perhaps, but no deposit, and not to be called damaged."""
+
 
 def unpack(source: BinaryIO, into: Path, limits: Limits | None = None) -> int:
     """Unpack the open archive below the existing, empty folder `into`; returns the number of files.
@@ -39,9 +42,12 @@ def unpack(source: BinaryIO, into: Path, limits: Limits | None = None) -> int:
 
 
 def check_size(source: BinaryIO, limits: Limits | None = None) -> None:
-    """Raises `ArchiveRefused` where the archive itself is larger than any may be."""
+    """Raises `ArchiveRefused` where the archive itself is empty, or larger than any may be."""
     most = (limits or Limits()).packed
-    if source.seek(0, os.SEEK_END) > most:
+    size = source.seek(0, os.SEEK_END)
+    if size == 0:
+        raise ArchiveRefused("", "het is leeg", "it is empty")
+    if size > most:
         raise ArchiveRefused("", f"het is groter dan {most} bytes", f"it is larger than {most} bytes")
     source.seek(0)
 
@@ -51,6 +57,8 @@ def _members(source: BinaryIO, limits: Limits) -> Iterator[tar.Member]:
     source.seek(0)
     if begin in (b"PK\x03\x04", b"PK\x05\x06"):
         return zip.members(source, limits)
+    if kind := FOREIGN.get(begin):
+        raise ArchiveRefused("", f"het is een {kind}-bestand, geen tar of zip", f"it is a {kind} file, no tar or zip")
     return tar.members(Unpacked(source, limits))
 
 

@@ -182,6 +182,11 @@ def test_where_there_is_no_database_there_is_no_backup(tmp_path):
     assert not (tmp_path / "one").exists()
 
 
+def test_a_folder_that_is_not_there_is_named(filled, tmp_path):
+    with pytest.raises(BackupRefused, match=f"There is no folder {tmp_path / 'gone'}"):
+        keeping.backup(filled.settings, tmp_path / "gone" / "one", told=quiet)
+
+
 def test_another_sha256_than_was_told_is_refused(file, tmp_path):
     with pytest.raises(BackupRefused, match="not the one you gave"):
         restore(settings_in(tmp_path / "new"), file, "0" * 64)

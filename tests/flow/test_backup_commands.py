@@ -42,7 +42,7 @@ def test_json_is_for_programs(shell, whole, tmp_path):
         (("restore", "nowhere"), "can't be read"),
         (("restore", "text"), "no backup of Wissel"),
         (("backup", "text"), "never written over"),
-        (("backup", "no/such/folder/b"), "No such file"),
+        (("backup", "no/such/folder/b"), "There is no folder"),
         (("restore", "b", "--sha256", "0" * 64), "not the one you gave"),
         (("restore", "b"), "not empty"),
         (("admin", "link", "nobody@example.nl"), "person"),

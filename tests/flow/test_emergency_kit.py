@@ -5,6 +5,10 @@ import io
 import json
 import os
 import re
+import shutil
+import subprocess
+import sys
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -17,6 +21,7 @@ from app.core import clock
 from app.reports.kit import print as printing
 from app.reports.kit.contents import gather
 from app.reports.kit.keep import KitStore, Renewal
+from runners.processes import is_alive
 from tests.flow import example
 from tests.flow.whole import Template, Whole
 from tests.flow.wissel_command import wissel
@@ -159,6 +164,20 @@ class TestWithoutPdf:
         (there,) = (tmp_path / "out").iterdir()
         assert json.loads(files_of(there.read_bytes())["manifest.json"])["service"] == made["ref"]
 
+    def test_the_command_makes_no_empty_database_where_the_file_is_gone_and_names_what_is_not_ready(
+        self, whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        made = whole.service()
+        KitStore(whole.settings).renew(whole.database, now=clock.now())
+        folder = tmp_path / "saved"
+        shutil.copytree(whole.settings.data_dir / "kits", folder / "kits")
+        monkeypatch.setenv("WISSEL_DATA_DIR", str(folder))
+        ended = wissel(monkeypatch, capsys, "kit", made["ref"], "SVC-999", "--to", tmp_path / "out")
+        assert ended.code == 3
+        assert made["ref"] in ended.out
+        assert "No kit of SVC-999 lies ready" in ended.err
+        assert [each.name for each in folder.iterdir()] == ["kits"]
+
     def test_the_command_says_so_when_no_kit_was_ever_made(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -186,6 +205,27 @@ def test_a_printing_process_that_never_ends_is_given_up(monkeypatch: pytest.Monk
     monkeypatch.setattr(printing, "PDF_SECONDS", 1)
     made = printing.pdf("<p>")
     assert (made.content, made.reason) == (None, "it took longer than 1 s")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not run: only Linux ends a child with its parent")
+def test_a_printing_process_ends_with_the_service_that_asked() -> None:
+    reading, writing = os.pipe()  # its page never comes to an end, also when whoever asked is gone
+    asks = (
+        "import subprocess as s, sys; print(s.Popen([sys.executable, '-m', 'app.reports.kit.paper']).pid, flush=True)"
+    )
+    asks += "; import time; time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", asks], stdin=reading, stdout=subprocess.PIPE, text=True) as service:
+        assert service.stdout is not None
+        printer = int(service.stdout.readline())
+        os.close(reading)
+        time.sleep(1)
+        assert is_alive(printer)
+        service.kill()
+    ended = time.monotonic() + 5
+    while is_alive(printer) and time.monotonic() < ended:
+        time.sleep(0.05)
+    os.close(writing)
+    assert not is_alive(printer)
 
 
 def test_a_kit_that_was_made_is_there_after_a_power_cut_for_its_folder_is_on_disk_too(

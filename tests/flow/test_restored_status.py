@@ -60,6 +60,21 @@ def test_it_names_each_run_with_what_to_check_until_a_person_took_it_over(
     assert json.loads(wissel(monkeypatch, capsys, "status", "--json").out)["restored"] == []
 
 
+def test_no_plan_is_left_out_of_a_list_that_is_longer_than_a_page(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plans = [{"ref": f"PLN-{number:03}"} for number in range(1, 206)]
+
+    class Paged:
+        def get(self, path: str, **query: Any) -> dict[str, Any]:
+            page, size = query["page"], query["pageSize"]
+            found = plans[(page - 1) * size : page * size] if path == "/plans" else []
+            return {"items": found, "total": len(plans) if found else 0, "page": page, "pageSize": size}
+
+    monkeypatch.setattr(cli, "Remote", Paged)
+    assert json.loads(wissel(monkeypatch, capsys, "status", "--json").out)["items"] == plans
+
+
 def _only_run(world: World) -> str:
     with world.database.transaction(write=False) as session:
         return session.exec(select(Run.id)).one()

@@ -19,7 +19,7 @@ from app.runs import answers, commands, guards, locks, restored, service, steps
 from app.runs.models import EnvironmentLock, Run, SeenFact
 from app.runs.record import Approval
 from app.runs.restored import Found
-from app.runs.rules import Pause, RunState
+from app.runs.rules import Pause, RunState, StepState
 from app.runs.work import Owner
 from runners.contract import Seen
 from tests.flow.runs_world import LINE, ME, REGISTRY, SWITCH, World, build, failed, passed
@@ -186,6 +186,16 @@ def test_looking_is_all_that_is_done_of_an_undo_before_a_person_says_so(world: W
     assert world.states(run_id)["fence"] == "succeeded"
     world.command("resume", run_id)
     assert world.held(run_id).steps["fence"].call == "undo"
+
+
+def test_a_change_whose_outcome_was_unknown_already_is_told_to_be_looked_at(world: World) -> None:
+    run_id = in_the_fence(world)
+    fence = world.held(run_id).steps["fence"]
+    with world.database.transaction() as session:
+        fence.state = StepState.UNKNOWN
+        session.merge(fence)
+    [found] = restore(world)
+    assert [each.what for each in found.check if each.subject.startswith("fence ")] == ["outcome-unknown"]
 
 
 def test_an_abort_that_was_under_way_is_still_an_abort(world: World) -> None:

@@ -214,7 +214,7 @@ class Dying:
             self.term.extend(clock.passed() + 60)  # renewed before anybody looked
         elif self.why != "by itself":
             self.term.begin_anew()
-        raise HostDied("the runner host ended before it answered")
+        raise HostDied("hij eindigde voordat hij antwoord gaf", "the runner host ended before it answered")
 
 
 def dispatched(made: Engine, ready: Any, times: int) -> list[bool]:

@@ -24,7 +24,9 @@ from tests.reliability.good_backups import (  # noqa: F401
 BASE: dict[str, tuple[Callable[[Path], Any], Verdict, str]] = {
     "no manifest": (lambda top: (top / "backup_manifest").unlink(), Verdict.FAILED, "has no manifest"),
     "an empty manifest": (lambda top: os.truncate(top / "backup_manifest", 0), Verdict.FAILED, "pg_verifybackup"),
-    "a cut manifest": (lambda top: os.truncate(top / "backup_manifest", 3000), Verdict.FAILED, "pg_verifybackup"),
+    "a cut manifest": (
+        lambda top: os.truncate(top / "backup_manifest", 3000), Verdict.FAILED, "damaged according to pg_verifybackup",
+    ),
     "a manifest of another backup": (
         lambda top: rewritten(top / "backup_manifest", b'"base/1/', b'"base/9/'), Verdict.FAILED, "pg_verifybackup",
     ),
@@ -37,8 +39,9 @@ BASE: dict[str, tuple[Callable[[Path], Any], Verdict, str]] = {
         lambda top: (top / "PG_VERSION").write_text("99\n"), Verdict.UNKNOWN, "PostgreSQL 99",
     ),
     "nonsense for a version": (
-        lambda top: (top / "PG_VERSION").write_bytes(os.urandom(5000)), Verdict.UNKNOWN, "is of PostgreSQL",
+        lambda top: (top / "PG_VERSION").write_bytes(os.urandom(5000)), Verdict.FAILED, "names no version",
     ),
+    "no version": (lambda top: os.truncate(top / "PG_VERSION", 0), Verdict.FAILED, "names no version"),
     "no WAL": (lambda top: [each.unlink() for each in (top / "pg_wal").glob("0*")], Verdict.UNKNOWN, "holds no WAL"),
     "damaged WAL": (
         lambda top: [each.write_bytes(bytes(each.stat().st_size)) for each in (top / "pg_wal").glob("0*")],

@@ -50,7 +50,7 @@ ODD: dict[str, tuple[Callable[[Path], None], Verdict, tuple[str, str]]] = {
     "a pipe": (os.mkfifo, Verdict.FAILED, ("pipe or device", "pipe or device")),
     "a socket": (bound, Verdict.FAILED, ("pipe or device", "pipe or device")),
     "an empty folder": (lambda path: path.mkdir(), Verdict.FAILED, ("no dump", "no PG_VERSION")),
-    "a link to itself": (lambda path: path.symlink_to(path), Verdict.UNKNOWN, ("symbolic links", "symbolic links")),
+    "a link to itself": (lambda path: path.symlink_to(path), Verdict.FAILED, ("leads to itself", "leads to itself")),
     "a link to nowhere": (
         lambda path: path.symlink_to("nowhere"), Verdict.FAILED, ("does not exist", "does not exist"),
     ),
@@ -88,6 +88,16 @@ def test_a_path_that_no_file_can_have_says_so(looker: Looker) -> None:
     for path in ("/tmp/a\0b", "x" * 5000, "/proc/self/mem", "/dev/tty", ""):
         for kind in RUNNERS:
             assert verified(looker, path, kind=kind).verdict is not Verdict.PASSED
+
+
+@pytest.mark.parametrize("form", ["custom", "tar"])
+def test_a_sound_dump_that_is_packed_once_more_is_not_called_damaged(
+    form: str, looker: Looker, made: dict[str, Path], table: dict[str, Any]
+) -> None:
+    path = looker.ground.given / "backup.gz"
+    path.write_bytes(gzip.compress(made[form].read_bytes()))
+    outcome = verified(looker, path, table)
+    assert (outcome.verdict, "unpack it first" in outcome.reason.en) == (Verdict.UNKNOWN, True), outcome.reason.en
 
 
 def test_the_newest_backup_may_be_found_through_a_link(

@@ -48,6 +48,8 @@ def write(
     there = BackupRefused(f"{target} is there already. Choose another name: a backup is never written over.")
     if target.exists():
         raise there
+    if not target.absolute().parent.is_dir():
+        raise BackupRefused(f"There is no folder {target.absolute().parent}. Make it, or choose another one.")
     try:
         with half(target.absolute().parent) as written:
             taken_at = now()  # before the snapshot, so that all that was acknowledged by then is in it

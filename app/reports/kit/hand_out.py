@@ -30,6 +30,11 @@ class Written:
         return self.kept.whole and not self.old
 
     @property
+    def service(self) -> str:
+        """The reference of the service that it is of."""
+        return str(self.kept.manifest["service"])
+
+    @property
     def told(self) -> str:
         """One sentence for the terminal."""
         told = self.kept.manifest
@@ -55,18 +60,28 @@ def write(
     Raises NotFound for a service that is not there, OSError where the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    store, old = KitStore(settings), False
-    chosen = language or settings.language
-    try:
-        database = Database(settings.url)
-        found = [store.fresh(database, each, language=chosen, now=now) for each in services or keep.services(database)]
-        database.dispose()
-    except SQLAlchemyError:
-        old = True
+    store, chosen = KitStore(settings), language or settings.language
+    found = _made_now(settings, store, services, chosen, now) if settings.names_a_database else None
+    if found is None:
         wanted = {each.upper() for each in services}
         ready = [each for each in store.all_kept() if each.manifest["language"] == chosen]
-        found = [each for each in ready if not wanted or each.manifest["service"] in wanted]
-    return [_copied(each, folder, old=old) for each in found]
+        kept = [each for each in ready if not wanted or each.manifest["service"] in wanted]
+        return [_copied(each, folder, old=True) for each in kept]
+    return [_copied(each, folder, old=False) for each in found]
+
+
+def _made_now(
+    settings: Settings, store: KitStore, services: Sequence[str], language: str, now: datetime
+) -> list[Kept] | None:
+    """Kits out of the database; None where it does not answer."""
+    try:
+        database = Database(settings.url)
+        wanted = services or keep.services(database)
+        found = [store.fresh(database, each, language=language, now=now) for each in wanted]
+        database.dispose()
+    except SQLAlchemyError:
+        return None
+    return found
 
 
 def _copied(kept: Kept, folder: Path, *, old: bool) -> Written:

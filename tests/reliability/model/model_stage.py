@@ -38,11 +38,13 @@ class Stage:
 
     @contextmanager
     def transaction(self, *, write: bool = True) -> Iterator[Session]:
+        known, proven = dict(self.book.known), dict(self.book.proven)
         try:
             with self.ground.database.transaction(write=write) as session:
                 yield session
-        except BaseException:
+        except BaseException:  # nothing of it is in the rows, so nothing of it was told
             self._pending.clear()
+            self.book.known, self.book.proven = known, proven
             raise
         self.book.intents += self._pending
         self._pending.clear()

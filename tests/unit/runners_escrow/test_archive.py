@@ -86,7 +86,10 @@ HOSTILE = {
     "a bomb in bzip2": (tar(member("zeros", content=bytes(20_000_000)), kind="bz2"), "", "times its size"),
     "a bomb in zip": (zipped(("zeros", bytes(20_000_000), 0o644)), "", "times its size"),
     "no archive": (b"hello, this is no archive" * 100, "", "damaged"),
-    "nothing": (b"", "", "damaged"),
+    "nothing": (b"", "", "empty"),
+    "a 7z file": (b"7z\xbc\xaf\x27\x1c" + bytes(500), "", "it is a 7z file"),
+    "a RAR file": (b"Rar!\x1a\x07\x01" + bytes(500), "", "it is a RAR file"),
+    "a zstandard file": (b"\x28\xb5\x2f\xfd" + bytes(500), "", "it is a zstandard file"),
 }  # fmt: skip
 
 
