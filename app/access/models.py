@@ -36,6 +36,24 @@ class Person(SQLModel, table=True):
     revision: int = 1
 
 
+class RoleGrant(SQLModel, table=True):
+    """A role in a part of the organisation: a unit or one service; of a person or of a machine token, for a time."""
+
+    __tablename__ = "role_grant"
+    id: str = key()
+    person_id: str | None = link("person.id", optional=True)
+    machine_token_id: str | None = link("machine_token.id", optional=True)
+    role: Role = word(Role)
+    unit: str = Field(default="", max_length=200)
+    at_service_id: str = Field(default="", max_length=36)
+    """No foreign key: who may do what at a service does not itself belong to that service."""
+    since: datetime = moment()
+    until: datetime | None = moment(optional=True)
+    given_by: str = Field(max_length=80)
+    created_at: datetime = moment()
+    revoked_at: datetime | None = moment(optional=True)
+
+
 class SignInLink(SQLModel, table=True):
     """A one-time link by which a person signs in."""
 

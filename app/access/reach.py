@@ -6,6 +6,7 @@ service, or to a row that belongs to one; where those are empty, the row is the 
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import ColumnElement, ForeignKey, Select, Table, and_, event, false, or_, select
@@ -47,15 +48,21 @@ def work_for(session: Session, actor: Actor, action: Action, *, only_look: bool)
 
 
 def find(session: Session, table: type[Any], key: str, label: str, *, lock: bool = False) -> Any:
-    """The row with this id or reference, if whoever asks may see it. Raises NotFound, in both cases in the same words."""
+    """The row with this id or reference. Raises NotFound where there is none, and where who asks may not see it."""
+    row = lookup(session, table, key, lock=lock)
+    if row is None:
+        raise not_found(label, key)
+    return row
+
+
+def lookup(session: Session, table: type[Any], key: str, *, lock: bool = False) -> Any:
+    """The row with this id or reference; None where there is none that whoever asks may see."""
     wanted = select(table).where(_keyed(table.__table__, key))
     if lock:
         # key_share: others may meanwhile refer to the row, else two edits that refer to each other's would deadlock.
         wanted = wanted.with_for_update(key_share=True).execution_options(populate_existing=True)
     row = session.scalars(wanted).first() if key.isprintable() else None
-    if row is None or not _may_see(session, row):
-        raise not_found(label, key)
-    return row
+    return row if row is not None and _may_see(session, row) else None
 
 
 def _may_see(session: Session, row: Any) -> bool:
@@ -108,7 +115,7 @@ def _place_of_new(session: Session, row: Any) -> Place | None:
 @cache
 def _placed() -> tuple[Any, ...]:
     """The mapped classes whose rows belong to services."""
-    mapped = [mapper.class_ for mapper in SQLModel._sa_registry.mappers]  # noqa: SLF001 - SQLModel has no public way
+    mapped = [mapper.class_ for mapper in SQLModel._sa_registry.mappers]
     return tuple(each for each in mapped if is_placed(each.__table__))
 
 
@@ -158,9 +165,9 @@ def table_of(collection: str) -> Table | None:
 
 
 def named_by(path: str) -> tuple[str, str] | None:
-    """The collection and the path parameter of the first thing that a route's address names; None where it names none."""
+    """The collection and the path parameter of the first thing that a route's address names; None: it names none."""
     pieces = path.removeprefix("/api/v1").split("/")
-    for collection, piece in zip(pieces, pieces[1:], strict=False):
+    for collection, piece in pairwise(pieces):
         if piece.startswith("{"):
             return collection, piece.strip("{}").partition(":")[0]
     return None

@@ -10,6 +10,7 @@ from sqlalchemy import delete, or_
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
+from app.access import reach
 from app.access.rules import Actor
 from app.catalog import changes
 from app.catalog.models import stamp
@@ -19,28 +20,14 @@ from app.catalog.shapes import CatalogPatch, NotSubstantive
 from app.core import audit, clock
 from app.core.columns import next_ref
 from app.core.edits import require_match
-from app.core.errors import Conflict, FieldError, InvalidInput, not_found
+from app.core.errors import Conflict, FieldError, InvalidInput
 from app.core.messages import say
 from app.core.shapes import Shape
 
 
-def lookup(session: Session, table: type[Any], key: str, *, lock: bool = False) -> Any:
-    """The row with this id or human reference, None where there is none."""
-    if not key.isprintable():
-        return None
-    statement = select(table).where(or_(col(table.id) == key, col(table.ref) == key.upper()))
-    if lock:
-        # key_share: others may meanwhile refer to the row, else two edits that refer to each other's would deadlock.
-        statement = statement.with_for_update(key_share=True).execution_options(populate_existing=True)
-    return session.exec(statement).first()
-
-
 def find(session: Session, resource: Resource, key: str, *, lock: bool = False) -> Any:
     """The row with this id or reference. Raises NotFound."""
-    row = lookup(session, resource.table, key, lock=lock)
-    if row is None:
-        raise not_found(resource.label, key)
-    return row
+    return reach.find(session, resource.table, key, resource.label, lock=lock)
 
 
 def create(session: Session, resource: Resource, data: Shape, actor: Actor) -> Any:
@@ -173,7 +160,7 @@ def _ids_of(session: Session, many: Many, name: str, keys: Sequence[str]) -> tup
 
 
 def _referred(session: Session, target: type[Any], at: str, key: str) -> tuple[Any, FieldError | None]:
-    found = lookup(session, target, key)
+    found = reach.lookup(session, target, key)
     if found is not None:
         return found, None
     kind = str(target.__tablename__).replace("_", " ")

@@ -5,8 +5,9 @@ from typing import Any, TypeVar
 
 from sqlmodel import Session, col, select
 
+from app.access import reach
 from app.access.rules import SYSTEM, Actor
-from app.catalog import changes, crud
+from app.catalog import changes
 from app.catalog.models import (
     CatalogObject,
     CatalogRow,
@@ -32,9 +33,7 @@ class HomeIsKnown(Conflict):
 
 def find(session: Session, table: type[Row], key: str) -> Row:
     """The row with this id or human reference, archived ones too. Raises NotFound."""
-    row: Row | None = crud.lookup(session, table, key)
-    if row is None:
-        raise not_found(str(table.__tablename__).replace("_", " "), key)
+    row: Row = reach.find(session, table, key, str(table.__tablename__).replace("_", " "))
     return row
 
 

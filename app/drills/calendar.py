@@ -5,13 +5,14 @@ from typing import Any
 
 from sqlmodel import Session, col, or_, select
 
+from app.access import reach
 from app.access.rules import Actor
 from app.catalog import service as catalog
 from app.catalog.models import Service
 from app.core import audit
 from app.core.columns import next_ref
 from app.core.edits import require_match
-from app.core.errors import FieldError, InvalidInput, NotFound, not_found
+from app.core.errors import FieldError, InvalidInput, NotFound
 from app.core.listing import paged
 from app.core.messages import say
 from app.drills.models import Blackout
@@ -20,11 +21,8 @@ from app.drills.shapes import BlackoutIn, BlackoutPatch, BlackoutQuery
 
 def find(session: Session, key: str) -> Blackout:
     """The blackout with this id or reference. Raises NotFound."""
-    if key.isprintable():
-        row = session.exec(select(Blackout).where(or_(Blackout.id == key, Blackout.ref == key.upper()))).first()
-        if row is not None:
-            return row
-    raise not_found("blackout", key)
+    found: Blackout = reach.find(session, Blackout, key, "blackout")
+    return found
 
 
 def covering(session: Session, due: datetime, service_id: str | None) -> Blackout | None:

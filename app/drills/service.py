@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 from pydantic import ValidationError
 from sqlmodel import Session, col, or_, select
 
+from app.access import reach
 from app.access.rules import Actor
 from app.catalog.models import Service
 from app.core import audit
 from app.core.columns import next_ref
 from app.core.edits import require_match
-from app.core.errors import Conflict, FieldError, InvalidInput, not_found
+from app.core.errors import Conflict, FieldError, InvalidInput
 from app.core.listing import paged
 from app.core.messages import say
 from app.core.shapes import iso_duration
@@ -51,11 +52,8 @@ class DrillArchived(Conflict):
 
 def find(session: Session, key: str) -> Drill:
     """The drill with this id or reference. Raises NotFound."""
-    if key.isprintable():
-        row = session.exec(select(Drill).where(or_(Drill.id == key, Drill.ref == key.upper()))).first()
-        if row is not None:
-            return row
-    raise not_found("drill", key)
+    found: Drill = reach.find(session, Drill, key, "drill")
+    return found
 
 
 def plan_drill(session: Session, data: DrillIn, actor: Actor, *, registry: Registry, now: datetime) -> Drill:

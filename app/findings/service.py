@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
+from app.access import reach
 from app.access.rules import SYSTEM, Actor
 from app.core import audit
 from app.core.columns import hold_counter, next_ref
-from app.core.errors import Conflict, not_found
+from app.core.errors import Conflict
 from app.core.messages import say
 from app.findings.models import Acceptance, Finding, FindingTransition
 from app.findings.rules import (
@@ -77,14 +77,7 @@ class NewFinding:
 
 def find(session: Session, key: str, *, lock: bool = False) -> Finding:
     """The finding with this id or reference. Raises NotFound."""
-    found = None
-    if key.isprintable():
-        statement = select(Finding).where(or_(col(Finding.id) == key, col(Finding.ref) == key.upper()))
-        if lock:
-            statement = statement.with_for_update().execution_options(populate_existing=True)
-        found = session.exec(statement).first()
-    if found is None:
-        raise not_found("finding", key)
+    found: Finding = reach.find(session, Finding, key, "finding", lock=lock)
     return found
 
 

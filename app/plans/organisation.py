@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from app.access import reach
 from app.access.rules import Actor
 from app.catalog import service as catalog
 from app.catalog.models import Site
 from app.core import audit
 from app.core.columns import next_ref
-from app.core.errors import not_found
 from app.core.messages import say
 from app.plans import standing
 from app.plans.content import MvoContent
@@ -38,11 +38,8 @@ class FitCheck:
 
 def find_mvo(session: Session, key: str) -> Mvo:
     """By id or reference. Raises NotFound."""
-    wanted = select(Mvo).where((Mvo.id == key) | (Mvo.ref == key.upper()))
-    mvo = session.exec(wanted).first() if key.isprintable() else None
-    if mvo is None:
-        raise not_found("minimum viable organisation", key)
-    return mvo
+    found: Mvo = reach.find(session, Mvo, key, "minimum viable organisation")
+    return found
 
 
 def mvo_versions(session: Session, mvo: Mvo) -> list[MvoVersion]:

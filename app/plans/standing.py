@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
+from app.access import reach
 from app.access.rules import SYSTEM
 from app.catalog import service as catalog
 from app.catalog.models import EnvironmentPair
 from app.catalog.rules import ObjectChange
 from app.core import audit
-from app.core.errors import not_found
 from app.findings import service as findings
 from app.plans import rules
 from app.plans.coverage import ACROSS_SIDES
@@ -40,13 +39,8 @@ class Standing:
 
 def find_plan(session: Session, key: str, *, lock: bool = False) -> Plan:
     """The plan with this id or reference. Raises NotFound."""
-    wanted = select(Plan).where(or_(col(Plan.id) == key, col(Plan.ref) == key.upper()))
-    if lock:
-        wanted = wanted.with_for_update().execution_options(populate_existing=True)
-    plan = session.exec(wanted).first() if key.isprintable() else None
-    if plan is None:
-        raise not_found("plan", key)
-    return plan
+    found: Plan = reach.find(session, Plan, key, "plan", lock=lock)
+    return found
 
 
 def versions_of(session: Session, plan_id: str) -> list[PlanVersion]:

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 import structlog
 from sqlmodel import Session, col, or_, select
 
+from app.access import reach
 from app.access.rules import SYSTEM
 from app.core.db import Database
-from app.core.errors import Problem, not_found
+from app.core.errors import Problem
 from app.drills import claiming
 from app.drills.models import Drill, DrillMoment
 from app.drills.rules import MomentState
@@ -31,11 +32,7 @@ PATIENCE = timedelta(seconds=60)
 
 def find(session: Session, key: str) -> Run:
     """The run with this id or reference. Raises NotFound."""
-    found = None
-    if key.isprintable() and len(key) <= 40:
-        found = session.exec(select(Run).where(or_(col(Run.id) == key, col(Run.ref) == key.upper()))).first()
-    if found is None:
-        raise not_found("run", key)
+    found: Run = reach.find(session, Run, key, "run")
     return found
 
 
