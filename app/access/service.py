@@ -64,9 +64,20 @@ def _new_token() -> str:
     return PREFIX + secrets.token_urlsafe(32)
 
 
-def as_actor(person: Person) -> Actor:
+def as_actor(person: Person, grants: frozenset[Grant] = frozenset()) -> Actor:
     """The person as the rules see them."""
-    return Actor(Kind.PERSON, person.id, person.name, frozenset(Role(role) for role in person.roles))
+    return Actor(Kind.PERSON, person.id, person.name, frozenset(Role(role) for role in person.roles), grants)
+
+
+def grants_of(session: Session, *, person_id: str | None = None, token_id: str | None = None, now: datetime) -> list[RoleGrant]:
+    """The roles in a part of the organisation that hold now."""
+    whose = col(RoleGrant.person_id) == person_id if person_id else col(RoleGrant.machine_token_id) == token_id
+    wanted = select(RoleGrant).where(whose, col(RoleGrant.revoked_at).is_(None), col(RoleGrant.since) <= now)
+    return list(session.exec(wanted.where(or_(col(RoleGrant.until).is_(None), col(RoleGrant.until) > now))))
+
+
+def _held(rows: Sequence[RoleGrant]) -> frozenset[Grant]:
+    return frozenset(Grant(row.role, row.unit, row.at_service_id) for row in rows)
 
 
 def find_person(session: Session, key: str) -> Person:
@@ -171,12 +182,15 @@ def identify(session: Session, token: str, *, now: datetime) -> SignedIn | None:
         person = session.get(Person, live.person_id)
         if person is None or not person.active or live.ended_at is not None or live.expires_at <= now:
             return None
-        return SignedIn(as_actor(person), live.csrf, person.language, live.kind)
+        grants = _held(grants_of(session, person_id=person.id, now=now))
+        return SignedIn(as_actor(person, grants), live.csrf, person.language, live.kind)
     machine = session.exec(select(MachineToken).where(MachineToken.token_hash == digest)).first()
     if machine is None or machine.revoked_at is not None or machine.expires_at <= now:
         return None
     roles = frozenset(Role(role) for role in machine.roles)
-    return SignedIn(Actor(Kind.MACHINE, machine.id, machine.name, roles), "", "en", SessionKind.BEARER)
+    grants = _held(grants_of(session, token_id=machine.id, now=now))
+    only = frozenset(Action(each) for each in machine.actions) if machine.actions else None
+    return SignedIn(Actor(Kind.MACHINE, machine.id, machine.name, roles, grants, only), "", "en", SessionKind.BEARER)
 
 
 def end_session(session: Session, token: str, *, now: datetime) -> None:

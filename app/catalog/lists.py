@@ -7,7 +7,7 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy import false
 from sqlmodel import Session, SQLModel, col, select
 
-from app.catalog.crud import lookup
+from app.access.reach import lookup
 from app.catalog.models import CatalogRow
 from app.catalog.resource import Many, Resource
 from app.catalog.shapes import CatalogOut, CatalogQuery, Reference

@@ -7,7 +7,7 @@ from sqlalchemy import case, false
 from sqlmodel import Session, col, select
 
 from app.access.models import Person
-from app.catalog.crud import lookup
+from app.access.reach import lookup
 from app.catalog.models import CatalogObject, Service
 from app.catalog.shapes import Reference
 from app.core.listing import paged

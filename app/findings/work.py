@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from app.access.models import Person
 from app.access.rules import Actor
-from app.catalog.crud import lookup
+from app.access.reach import lookup
 from app.catalog.models import CatalogObject, Service
 from app.core import audit
 from app.core.columns import new_id
