@@ -215,9 +215,9 @@ def kit(
         raise typer.Exit(1) from error
     if not written:
         _complain("No kit lies ready in the data folder, and the database does not answer or holds no service.")
-    missed = {each.upper() for each in services or ()} - {each.service for each in written}
-    for missing in sorted(missed if written else ()):
-        _complain(f"No kit of {missing} lies ready in the data folder.")
+    elif written[0].old:  # else each was made now, whether it was named by its reference or its id
+        for missing in sorted({each.upper() for each in services or ()} - {each.service for each in written}):
+            _complain(f"No kit of {missing} lies ready in the data folder.")
     if as_json:
         sys.stdout.write(json.dumps([each.as_json() for each in written], ensure_ascii=False, indent=2) + "\n")
     for each in written if not as_json else ():

@@ -49,8 +49,9 @@ def make_engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True, connect_args=not_for_ever(url))
     # Last in, first out: the few that are in use keep their pages and statements, the others have none to keep.
-    used = {"check_same_thread": False, "timeout": 30}
-    engine = create_engine(url, connect_args=used, pool_size=20, pool_use_lifo=True)
+    engine = create_engine(
+        url, connect_args={"check_same_thread": False, "timeout": 30}, pool_size=20, pool_use_lifo=True
+    )
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

@@ -25,7 +25,7 @@ def give_back() -> None:
 
 
 async def give_back_often() -> None:
-    """Each minute, for good: what requests leave between what stays adds up to a hundred megabytes within the hour."""
+    """Each minute, for good: what requests leave lies between what stays, and adds up."""
     while True:
         await asyncio.sleep(EVERY)
         await asyncio.to_thread(_trim)

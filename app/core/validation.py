@@ -4,16 +4,37 @@ from pydantic_core import ErrorDetails
 
 from app.core.messages import Message, say
 
+_NUMBER = say("Give a number.")
+_OBJECT = say("Give an object with keys.")
+_DAY = say("Give a day such as 2026-11-23.")
+_MOMENT = say("Give a moment with its offset, such as 2026-11-23T10:00:00+01:00.")
+_YES_OR_NO = say("Say true or false.")
+_PLAIN = {
+    "missing": say("Fill this in."),
+    "extra_forbidden": say("This is not known here."),
+    "string_pattern_mismatch": say("This is not written as it should be."),
+    "string_type": say("Give text."),
+    "list_type": say("Give a list."),
+    **dict.fromkeys(("bool_parsing", "bool_type"), _YES_OR_NO),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), _OBJECT),
+    **dict.fromkeys(("int_parsing", "int_type", "float_parsing", "float_type"), _NUMBER),
+    **dict.fromkeys(("int_from_float", "finite_number"), _NUMBER),
+    **dict.fromkeys(("date_type", "date_parsing"), _DAY),
+    **dict.fromkeys(("date_from_datetime_parsing", "date_from_datetime_inexact"), _DAY),
+    **dict.fromkeys(("datetime_type", "datetime_parsing", "datetime_from_date_parsing", "timezone_aware"), _MOMENT),
+}
+"""By pydantic's type of error, where the words need nothing of the error itself."""
+
 
 def reason(error: ErrorDetails) -> Message:
     """What a person can do about one fault that pydantic found."""
     kind, context = error["type"], error.get("ctx", {})
+    if kind in _PLAIN:
+        return _PLAIN[kind]
     match kind:
-        case "missing":
-            return say("Fill this in.")
         case "string_too_short" | "too_short":
             least = context.get("min_length")
-            return say("Fill this in.") if least == 1 else say("Give at least {least}.", least=least)
+            return _PLAIN["missing"] if least == 1 else say("Give at least {least}.", least=least)
         case "string_too_long":
             return say("This is too long: at most {max} characters.", max=context.get("max_length"))
         case "too_long" | "less_than_equal":
@@ -26,30 +47,5 @@ def reason(error: ErrorDetails) -> Message:
             return say("Give less than {most}.", most=context.get("lt"))
         case "enum" | "literal_error":
             return say("Choose one of: {values}.", values=str(context.get("expected")).replace(" or ", ", "))
-        case _:
-            return _of_kind(error)
-
-
-def _of_kind(error: ErrorDetails) -> Message:
-    """Of a value that is of another kind than it should be."""
-    match error["type"]:
-        case "bool_parsing" | "bool_type":
-            return say("Say true or false.")
-        case "string_type":
-            return say("Give text.")
-        case "list_type":
-            return say("Give a list.")
-        case "dict_type" | "model_type" | "model_attributes_type":
-            return say("Give an object with keys.")
-        case "int_parsing" | "int_type" | "float_parsing" | "float_type" | "int_from_float" | "finite_number":
-            return say("Give a number.")
-        case "date_type" | "date_parsing" | "date_from_datetime_parsing" | "date_from_datetime_inexact":
-            return say("Give a day such as 2026-11-23.")
-        case "datetime_type" | "datetime_parsing" | "datetime_from_date_parsing" | "timezone_aware":
-            return say("Give a moment with its offset, such as 2026-11-23T10:00:00+01:00.")
-        case "extra_forbidden":
-            return say("This is not known here.")
-        case "string_pattern_mismatch":
-            return say("This is not written as it should be.")
         case _:
             return say("Not accepted: {reason}.", reason=error["msg"].removeprefix("Value error, ").rstrip("."))

@@ -22,6 +22,8 @@ MUST_NOT_SHRINK = (
     "max_locks_per_xact",
 )
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
+_VERSION = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
+"""As PG_VERSION names it: 17, or 9.6 before 2017."""
 
 
 class VerifyBasebackupParams(BackupParams):
@@ -152,7 +154,7 @@ def _fitting(path: Path, found: list[Binaries]) -> Binaries:
     for each in found:
         if str(each.major) == written:
             return each
-    if not written.isdecimal():
+    if _VERSION.fullmatch(written) is None:
         raise BackupWrong(
             "De basisback-up is beschadigd: in PG_VERSION staat geen versie van PostgreSQL.",
             "The base backup is damaged: PG_VERSION names no version of PostgreSQL.",

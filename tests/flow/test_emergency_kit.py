@@ -178,6 +178,15 @@ class TestWithoutPdf:
         assert "No kit of SVC-999 lies ready" in ended.err
         assert [each.name for each in folder.iterdir()] == ["kits"]
 
+    def test_a_service_may_be_named_by_its_id(
+        self, whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        made = whole.service()
+        monkeypatch.setenv("WISSEL_DATA_DIR", str(whole.settings.data_dir))
+        ended = wissel(monkeypatch, capsys, "kit", made["id"], "--to", tmp_path / "out")
+        assert made["ref"] in ended.out
+        assert "No kit of" not in ended.err
+
     def test_the_command_says_so_when_no_kit_was_ever_made(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:

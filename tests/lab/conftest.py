@@ -1,5 +1,6 @@
 """Fixtures over real servers; a lab that is missing is said, and fails where CI=true."""
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +11,13 @@ import pytest
 
 from tests.lab.pair import LabPair, lab_pair
 from tests.lab.postgres_drivers import Drivers
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """A shell that runs these tests in its background has them ignore Ctrl-C, and so would all that they start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

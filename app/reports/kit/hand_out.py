@@ -62,12 +62,14 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     store, chosen = KitStore(settings), language or settings.language
     found = _made_now(settings, store, services, chosen, now) if settings.names_a_database else None
-    if found is None:
-        wanted = {each.upper() for each in services}
-        ready = [each for each in store.all_kept() if each.manifest["language"] == chosen]
-        kept = [each for each in ready if not wanted or each.manifest["service"] in wanted]
-        return [_copied(each, folder, old=True) for each in kept]
-    return [_copied(each, folder, old=False) for each in found]
+    kept = found if found is not None else _lying_ready(store, services, chosen)
+    return [_copied(each, folder, old=found is None) for each in kept]
+
+
+def _lying_ready(store: KitStore, services: Sequence[str], language: str) -> list[Kept]:
+    wanted = {each.upper() for each in services}
+    ready = [each for each in store.all_kept() if each.manifest["language"] == language]
+    return [each for each in ready if not wanted or each.manifest["service"] in wanted]
 
 
 def _made_now(

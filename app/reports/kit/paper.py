@@ -1,11 +1,10 @@
 """Prints a page from standard input as PDF/UA-1 to standard output; a process of its own, see `print.pdf`."""
 
-import ctypes
 import os
-import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
+
+from app.core.processes import die_with_parent
 
 FONTS = Path(__file__).resolve().parents[2] / "static" / "vendor" / "inter"
 FACES = "".join(
@@ -14,13 +13,12 @@ FACES = "".join(
 )
 """Our own font, for a server may have none at all; weasyprint takes no range of weights."""
 COULD_NOT = 3
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
     """0: printed; 3: the system's Pango is missing, told in one line on standard error."""
     os.nice(10)  # a running switch goes first
-    _end_with_whoever_asked()
+    die_with_parent()  # a service that is stopped leaves nothing that lays out pages for nobody
     try:
         import weasyprint  # here, for it looks for Pango at once
         from weasyprint.text.fonts import FontConfiguration
@@ -34,12 +32,6 @@ def main() -> int:
     page = weasyprint.HTML(string=sys.stdin.buffer.read().decode(), url_fetcher=ours_alone)
     sys.stdout.buffer.write(page.write_pdf(stylesheets=[faces], font_config=known, pdf_variant="pdf/ua-1"))
     return 0
-
-
-def _end_with_whoever_asked() -> None:
-    """A service that is stopped or killed leaves nothing that lays out pages for nobody; only Linux can be told so."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 if __name__ == "__main__":
