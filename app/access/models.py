@@ -75,6 +75,8 @@ class UserSession(SQLModel, table=True):
     kind: SessionKind = word(SessionKind)
     csrf: str = Field(max_length=64)
     created_at: datetime = moment()
+    proved_at: datetime | None = moment(optional=True)
+    """When the person last proved who they are by means that nobody else gave them."""
     expires_at: datetime = moment()
     ended_at: datetime | None = moment(optional=True)
 
@@ -88,9 +90,12 @@ class MachineToken(SQLModel, table=True):
     prefix: str = Field(max_length=12)
     token_hash: str = Field(unique=True, max_length=64)
     roles: list[str] = document(list)
+    actions: list[str] = document(list)
+    """What it may do of what its roles open; empty: all of that."""
     created_by: str = link("person.id")
     created_at: datetime = moment()
     expires_at: datetime = moment()
+    last_used_at: datetime | None = moment(optional=True)
     revoked_at: datetime | None = moment(optional=True)
 
 

@@ -7,9 +7,9 @@ service, or to a row that belongs to one; where those are empty, the row is the 
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, ForeignKey, Select, Table, and_, event, false, or_, select
+from sqlalchemy import Column, ColumnElement, Select, Table, and_, event, false, inspect, or_, select
 from sqlalchemy.orm import ORMExecuteState, UOWTransaction, with_loader_criteria
 from sqlmodel import Session, SQLModel
 
@@ -21,11 +21,19 @@ _WORK = "work"
 _SERVICE = "service"
 _NOBODY_ELSES = frozenset({"catalog_change"})
 """Tables that name rows of every unit without a foreign key: hidden from whoever does not see all."""
+_LINKS = {"environment_lock": {"run_id": "run"}}
+"""Columns that name rows of another table without a foreign key, since the row outlives what it names."""
 _COLLECTIONS = {"people": "person", "kits": _SERVICE, "playbooks": "playbook_version", "run-approvals": "run_approval"}
 """Tables of the collections in addresses whose name does not follow from that of the collection."""
-
 _ORGANISATIONS = frozenset({"supplier", "site", "playbook_version", "person", "machine_token"})
 """Tables of which each row is the whole organisation's."""
+_BY_PEOPLE = _ORGANISATIONS | {
+    *("blackout", "contract_service", "drill", "environment", "environment_pair", "finding", "measure", "mvo"),
+    *("object_service", "plan", _SERVICE, "service_dependency", "supply_chain_link"),
+}
+"""Tables whose rows people make, and say to which service they belong. Other rows follow from what is there."""
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ def work_for(session: Session, actor: Actor, action: Action, *, only_look: bool)
     session.info[_WORK] = _Work(actor, action, sight(actor) if only_look else None)
 
 
-def find(session: Session, table: type[Any], key: str, label: str, *, lock: bool = False) -> Any:
+def find(session: Session, table: type[Row], key: str, label: str, *, lock: bool = False) -> Row:
     """The row with this id or reference. Raises NotFound where there is none, and where who asks may not see it."""
     row = lookup(session, table, key, lock=lock)
     if row is None:
@@ -55,9 +63,9 @@ def find(session: Session, table: type[Any], key: str, label: str, *, lock: bool
     return row
 
 
-def lookup(session: Session, table: type[Any], key: str, *, lock: bool = False) -> Any:
+def lookup(session: Session, table: type[Row], key: str, *, lock: bool = False) -> Row | None:
     """The row with this id or reference; None where there is none that whoever asks may see."""
-    wanted = select(table).where(_keyed(table.__table__, key))
+    wanted = select(table).where(_keyed(_table(table), key))
     if lock:
         # key_share: others may meanwhile refer to the row, else two edits that refer to each other's would deadlock.
         wanted = wanted.with_for_update(key_share=True).execution_options(populate_existing=True)
@@ -67,9 +75,15 @@ def lookup(session: Session, table: type[Any], key: str, *, lock: bool = False) 
 
 def _may_see(session: Session, row: Any) -> bool:
     work: _Work | None = session.info.get(_WORK)
-    if work is None or not work.actor.grants or not is_placed(row.__table__):
+    table = _table(type(row))
+    if work is None or not work.actor.grants or not is_placed(table):
         return True
-    return may(work.actor, Action.READ, _place(session, row.__table__, row.__table__.c.id == row.id))
+    return may(work.actor, Action.READ, _place(session, table, table.c.id == row.id))
+
+
+def _table(mapped: type[Any]) -> Table:
+    table: Table = mapped.__table__
+    return table
 
 
 @event.listens_for(Session, "do_orm_execute")
@@ -89,27 +103,38 @@ def _refuse_strangers(session: Session, _context: UOWTransaction, _instances: An
     if work is None or not work.actor.grants:
         return
     with session.no_autoflush:
-        for row in session.new:
-            place = _place_of_new(session, row)
+        for row in [*session.new, *(each for each in session.dirty if _moves(each))]:
+            place = _place_to_be(session, row)
             if place is None or may(work.actor, work.action, place):
                 continue
-            if not may(work.actor, Action.READ, place):
+            if place.parts and row.__table__.name != _SERVICE and not may(work.actor, Action.READ, place):
                 raise not_found(_SERVICE, next(iter(place.parts)).service_id)
             raise NotAllowed(say("Your role does not permit this ({action}).", action=work.action.value))
 
 
-def _place_of_new(session: Session, row: Any) -> Place | None:
-    """Where a row that is to be written will stand; None where that follows from other rows, or does not matter."""
+def _moves(row: Any) -> bool:
+    """Whether a row is about to belong to another service, or to another unit."""
     table = row.__table__
-    if table.name in _ORGANISATIONS:
-        return Place()
-    if not is_placed(table) or table.name == _SERVICE:
-        return Place(frozenset({Part(row.id, row.unit)})) if table.name == _SERVICE else None
-    for key in _ways(table):
-        there, value = key.column.table, getattr(row, key.parent.name)
-        if value is not None and session.execute(select(key.column).where(key.column == value)).first() is not None:
-            return _place(session, there, key.column == value)
-    return None
+    if table.name not in _BY_PEOPLE:
+        return False
+    names = ["unit"] if table.name == _SERVICE else [column.name for column, _ in _ways(table)]
+    state = inspect(row)
+    return any(state.attrs[name].history.has_changes() for name in names)
+
+
+def _place_to_be(session: Session, row: Any) -> Place | None:
+    """Where a row that is to be written will stand; None where that follows from rows that are there."""
+    table = row.__table__
+    if table.name not in _BY_PEOPLE:
+        return None
+    if table.name == _SERVICE:
+        return Place(frozenset({Part(row.id, row.unit or "")}))
+    parts: frozenset[Part] = frozenset()
+    for column, there in _ways(table):
+        value = getattr(row, column.name)
+        if value is not None:
+            parts |= _place(session, there, there.c.id == value).parts
+    return Place(parts)
 
 
 @cache
@@ -119,15 +144,30 @@ def _placed() -> tuple[Any, ...]:
     return tuple(each for each in mapped if is_placed(each.__table__))
 
 
-def is_placed(table: Table, *, above: frozenset[str] = frozenset()) -> bool:
+@cache
+def is_placed(table: Table) -> bool:
     """Whether rows of this table belong to services, or may."""
+    return _leads(table, frozenset())
+
+
+def _leads(table: Table, above: frozenset[str]) -> bool:
     if table.name == _SERVICE or table.name in _NOBODY_ELSES or _between(table) is not None:
         return True
-    return any(
-        is_placed(key.column.table, above=above | {table.name})
-        for key in table.foreign_keys
-        if key.column.table.name not in above | {table.name}
-    )
+    above |= {table.name}
+    return any(_leads(there, above) for _, there in _links(table) if there.name not in above)
+
+
+def _links(table: Table) -> list[tuple[Column[Any], Table]]:
+    """The columns by which rows of this table name rows of others, with the table of those."""
+    told = [(table.c[name], table.metadata.tables[there]) for name, there in _LINKS.get(table.name, {}).items()]
+    return [(key.parent, key.column.table) for key in table.foreign_keys] + told
+
+
+def _ways(table: Table) -> list[tuple[Column[Any], Table]]:
+    """The columns by which rows of this table belong to services: one that names the service of each row, else all."""
+    links = [(column, there) for column, there in _links(table) if there is not table and is_placed(there)]
+    straight = [(column, there) for column, there in links if there.name == _SERVICE and not column.nullable]
+    return straight or links
 
 
 def _within(table: Table, seen: Sight) -> ColumnElement[bool]:
@@ -140,16 +180,16 @@ def _within(table: Table, seen: Sight) -> ColumnElement[bool]:
         theirs = _ids(table.metadata.tables[_SERVICE], seen)
         mine = select(between.c[f"{table.name}_id"])
         return or_(table.c.id.not_in(mine), table.c.id.in_(mine.where(between.c.service_id.in_(theirs))))
-    return and_(*(_by(key, seen) for key in _ways(table)))
+    return and_(*(_by(column, there, seen) for column, there in _ways(table)))
 
 
-def _by(key: ForeignKey, seen: Sight) -> ColumnElement[bool]:
-    there = key.parent.in_(_ids(key.column.table, seen))
-    return or_(key.parent.is_(None), there) if key.parent.nullable else there
+def _by(column: Column[Any], there: Table, seen: Sight) -> ColumnElement[bool]:
+    known = column.in_(_ids(there, seen))
+    return or_(column.is_(None), known) if column.nullable else known
 
 
 def _ids(table: Table, seen: Sight) -> Select[Any]:
-    return select(next(iter(table.primary_key))).where(_within(table, seen))
+    return select(_id(table)).where(_within(table, seen))
 
 
 def _between(table: Table) -> Table | None:
@@ -176,34 +216,34 @@ def named_by(path: str) -> tuple[str, str] | None:
 def place_of(session: Session, table: Table, key: str) -> Place | None:
     """Where the row with this id or reference stands; None where there is none."""
     keyed = _keyed(table, key)
-    if not key.isprintable() or session.execute(select(table.c.id).where(keyed)).first() is None:
+    if not key.isprintable() or session.execute(select(_id(table)).where(keyed)).first() is None:
         return None
     return _place(session, table, keyed)
 
 
+def _id(table: Table) -> Column[Any]:
+    return next(iter(table.primary_key))
+
+
 def _keyed(table: Table, key: str) -> ColumnElement[bool]:
     by_ref = [table.c.ref == key.upper()] if "ref" in table.c else []
-    return or_(table.c.id == key, *by_ref)
+    return or_(_id(table) == key, *by_ref)
 
 
 def _place(session: Session, table: Table, which: ColumnElement[bool]) -> Place:
     service = table.metadata.tables[_SERVICE]
-    theirs = _services(table, select(table.c.id).where(which))
-    rows = session.execute(select(service.c.id, service.c.unit).where(service.c.id.in_(theirs)))
+    theirs = [service.c.id.in_(each) for each in _services(table, select(_id(table)).where(which))]
+    rows = session.execute(select(service.c.id, service.c.unit).where(or_(false(), *theirs)))
     return Place(frozenset(Part(*row) for row in rows))
 
 
-def _services(table: Table, ids: Select[Any]) -> Select[Any]:
-    """The services that these rows belong to."""
+def _services(table: Table, ids: Select[Any]) -> list[Select[Any]]:
+    """The services that these rows belong to, by each way that leads there."""
     if table.name == _SERVICE:
-        return ids
+        return [ids]
     if (between := _between(table)) is not None:
-        return select(between.c.service_id).where(between.c[f"{table.name}_id"].in_(ids))
-    way = min(_ways(table), key=lambda key: key.parent.nullable)  # one that is there suffices: they agree
-    return _services(way.column.table, select(way.parent).where(table.c.id.in_(ids)))
-
-
-def _ways(table: Table) -> list[ForeignKey]:
-    """The foreign keys by which rows of this table belong to services: straight to one, else by what belongs to one."""
-    keys = [key for key in table.foreign_keys if key.column.table is not table and is_placed(key.column.table)]
-    return [key for key in keys if key.column.table.name == _SERVICE] or keys
+        return [select(between.c.service_id).where(between.c[f"{table.name}_id"].in_(ids))]
+    found = []
+    for column, there in _ways(table):
+        found += _services(there, select(column).where(_id(table).in_(ids)))
+    return found

@@ -1,6 +1,7 @@
 """Who may do what: roles, the actions they open, and the one pure function that decides."""
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -63,6 +64,9 @@ _PEOPLE_ONLY = frozenset(
     {Action.REVIEW_PLAN, Action.APPROVE_PLAN, Action.REVIEW_PLAYBOOK, Action.APPROVE_RUN, Action.ACCEPT_RISK}
 )
 """A token can never review, approve or accept: these need a person who can answer for it."""
+STEP_UP = frozenset({Action.APPROVE_PLAN, Action.APPROVE_RUN, Action.ACCEPT_RISK})
+"""What a person answers for with their name: only shortly after they proved who they are."""
+STEP_UP_LIFE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,8 @@ class Actor:
     """Roles in a part of it."""
     only: frozenset[Action] | None = None
     """What a machine token was made for; None: all that its roles open."""
+    proved_at: datetime | None = None
+    """When this person last proved who they are by means that nobody else gave them; None: not in this session."""
 
     @property
     def ref(self) -> str:
@@ -142,6 +148,13 @@ def may(actor: Actor, action: Action, place: Place | None = None) -> bool:
         return bool(opening)
     reached = [any(grant.covers(part) for grant in opening) for part in place.parts]
     return any(reached) if action in _EVERYBODY else bool(reached) and all(reached)
+
+
+def is_proved(actor: Actor, action: Action, *, now: datetime) -> bool:
+    """Whether `actor` proved who they are shortly enough ago for `action`."""
+    if actor.kind is not Kind.PERSON or action not in STEP_UP:
+        return True
+    return actor.proved_at is not None and now - actor.proved_at < STEP_UP_LIFE
 
 
 @dataclass(frozen=True)

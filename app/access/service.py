@@ -5,7 +5,8 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, select
+from sqlalchemy import ColumnElement
+from sqlmodel import Session, col, or_, select
 
 from app.access.models import (
     MachineToken,
@@ -13,11 +14,12 @@ from app.access.models import (
     Person,
     PersonIn,
     PersonPatch,
+    RoleGrant,
     SessionKind,
     SignInLink,
     UserSession,
 )
-from app.access.rules import SYSTEM, Actor, Kind, Role
+from app.access.rules import SYSTEM, Action, Actor, Grant, Kind, Role
 from app.core import audit
 from app.core.columns import next_ref
 from app.core.errors import Conflict, FieldError, NotSignedIn, not_found
@@ -64,20 +66,17 @@ def _new_token() -> str:
     return PREFIX + secrets.token_urlsafe(32)
 
 
-def as_actor(person: Person, grants: frozenset[Grant] = frozenset()) -> Actor:
+def as_actor(person: Person, grants: frozenset[Grant] = frozenset(), *, proved_at: datetime | None = None) -> Actor:
     """The person as the rules see them."""
-    return Actor(Kind.PERSON, person.id, person.name, frozenset(Role(role) for role in person.roles), grants)
+    roles = frozenset(Role(role) for role in person.roles)
+    return Actor(Kind.PERSON, person.id, person.name, roles, grants, proved_at=proved_at)
 
 
-def grants_of(session: Session, *, person_id: str | None = None, token_id: str | None = None, now: datetime) -> list[RoleGrant]:
+def _grants(session: Session, whose: ColumnElement[bool], now: datetime) -> frozenset[Grant]:
     """The roles in a part of the organisation that hold now."""
-    whose = col(RoleGrant.person_id) == person_id if person_id else col(RoleGrant.machine_token_id) == token_id
     wanted = select(RoleGrant).where(whose, col(RoleGrant.revoked_at).is_(None), col(RoleGrant.since) <= now)
-    return list(session.exec(wanted.where(or_(col(RoleGrant.until).is_(None), col(RoleGrant.until) > now))))
-
-
-def _held(rows: Sequence[RoleGrant]) -> frozenset[Grant]:
-    return frozenset(Grant(row.role, row.unit, row.at_service_id) for row in rows)
+    wanted = wanted.where(or_(col(RoleGrant.until).is_(None), col(RoleGrant.until) > now))
+    return frozenset(Grant(row.role, row.unit, row.at_service_id) for row in session.exec(wanted))
 
 
 def find_person(session: Session, key: str) -> Person:
@@ -182,13 +181,13 @@ def identify(session: Session, token: str, *, now: datetime) -> SignedIn | None:
         person = session.get(Person, live.person_id)
         if person is None or not person.active or live.ended_at is not None or live.expires_at <= now:
             return None
-        grants = _held(grants_of(session, person_id=person.id, now=now))
-        return SignedIn(as_actor(person, grants), live.csrf, person.language, live.kind)
+        grants = _grants(session, col(RoleGrant.person_id) == person.id, now)
+        return SignedIn(as_actor(person, grants, proved_at=live.proved_at), live.csrf, person.language, live.kind)
     machine = session.exec(select(MachineToken).where(MachineToken.token_hash == digest)).first()
     if machine is None or machine.revoked_at is not None or machine.expires_at <= now:
         return None
     roles = frozenset(Role(role) for role in machine.roles)
-    grants = _held(grants_of(session, token_id=machine.id, now=now))
+    grants = _grants(session, col(RoleGrant.machine_token_id) == machine.id, now)
     only = frozenset(Action(each) for each in machine.actions) if machine.actions else None
     return SignedIn(Actor(Kind.MACHINE, machine.id, machine.name, roles, grants, only), "", "en", SessionKind.BEARER)
 

@@ -21,8 +21,7 @@ from app.drills.shapes import BlackoutIn, BlackoutPatch, BlackoutQuery
 
 def find(session: Session, key: str) -> Blackout:
     """The blackout with this id or reference. Raises NotFound."""
-    found: Blackout = reach.find(session, Blackout, key, "blackout")
-    return found
+    return reach.find(session, Blackout, key, "blackout")
 
 
 def covering(session: Session, due: datetime, service_id: str | None) -> Blackout | None:

@@ -52,8 +52,7 @@ class DrillArchived(Conflict):
 
 def find(session: Session, key: str) -> Drill:
     """The drill with this id or reference. Raises NotFound."""
-    found: Drill = reach.find(session, Drill, key, "drill")
-    return found
+    return reach.find(session, Drill, key, "drill")
 
 
 def plan_drill(session: Session, data: DrillIn, actor: Actor, *, registry: Registry, now: datetime) -> Drill:

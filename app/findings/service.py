@@ -77,8 +77,7 @@ class NewFinding:
 
 def find(session: Session, key: str, *, lock: bool = False) -> Finding:
     """The finding with this id or reference. Raises NotFound."""
-    found: Finding = reach.find(session, Finding, key, "finding", lock=lock)
-    return found
+    return reach.find(session, Finding, key, "finding", lock=lock)
 
 
 def open_finding(session: Session, new: NewFinding, *, now: datetime, actor: Actor = SYSTEM) -> Finding:

@@ -10,8 +10,8 @@ from sqlalchemy import table as table_of
 from sqlmodel import Session, col, select
 
 from app.access.models import Person
-from app.access.rules import Actor
 from app.access.reach import lookup
+from app.access.rules import Actor
 from app.catalog.models import CatalogObject, Service
 from app.core import audit
 from app.core.columns import new_id

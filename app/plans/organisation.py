@@ -38,8 +38,7 @@ class FitCheck:
 
 def find_mvo(session: Session, key: str) -> Mvo:
     """By id or reference. Raises NotFound."""
-    found: Mvo = reach.find(session, Mvo, key, "minimum viable organisation")
-    return found
+    return reach.find(session, Mvo, key, "minimum viable organisation")
 
 
 def mvo_versions(session: Session, mvo: Mvo) -> list[MvoVersion]:

@@ -39,8 +39,7 @@ class Standing:
 
 def find_plan(session: Session, key: str, *, lock: bool = False) -> Plan:
     """The plan with this id or reference. Raises NotFound."""
-    found: Plan = reach.find(session, Plan, key, "plan", lock=lock)
-    return found
+    return reach.find(session, Plan, key, "plan", lock=lock)
 
 
 def versions_of(session: Session, plan_id: str) -> list[PlanVersion]:

@@ -32,8 +32,7 @@ PATIENCE = timedelta(seconds=60)
 
 def find(session: Session, key: str) -> Run:
     """The run with this id or reference. Raises NotFound."""
-    found: Run = reach.find(session, Run, key, "run")
-    return found
+    return reach.find(session, Run, key, "run")
 
 
 def tick(database: Database, registry: Registry, *, now: datetime, went_on: Callable[[], None] = lambda: None) -> None:
