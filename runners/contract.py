@@ -279,6 +279,8 @@ class SitePolicy(Frozen):
     """Allowed origins, each ``scheme://host:port``."""
     tcp: tuple[str, ...] = ()
     """Allowed ``host:port`` for plain connections (`check.tcp`, `check.tls`)."""
+    ca_file: Path | None = None
+    """PEM file of authorities that are believed besides those of the system, by runners that call an origin."""
 
 
 class Context(Protocol):

@@ -34,6 +34,10 @@ class Settings(BaseSettings):
     site_policy: Path | None = None
     """YAML file with what runners at this site may touch (`runners.contract.SitePolicy`)."""
     secrets_dir: Path | None = None
+    outgoing: str = ""
+    """Comma-separated origins (``scheme://host:port``) that the service itself may call by HTTP; nothing by default."""
+    ca_file: Path | None = None
+    """PEM file of certificate authorities that are believed besides those of the system, for calls to others."""
     tick_seconds: float = Field(default=10, gt=0, le=300)
     """How often the clock looks for due moments."""
     lease_seconds: float = Field(default=15, ge=1, le=600)
@@ -51,6 +55,30 @@ class Settings(BaseSettings):
         if not [name for name in value.split(",") if name.strip()]:
             raise ValueError("name at least one site, or *")
         return value
+
+    @field_validator("outgoing")
+    @classmethod
+    def _names_origins(cls, value: str) -> str:
+        for each in filter(None, (part.strip() for part in value.split(","))):
+            parts = urlsplit(each)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or "@" in each:
+                raise ValueError(f"'{each}' is not an origin: write scheme://host:port and nothing more")
+        return value
+
+    @field_validator("ca_file")
+    @classmethod
+    def _can_be_read(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                value.read_bytes()
+            except OSError as error:
+                raise ValueError(f"cannot be read: {error}") from error
+        return value
+
+    @property
+    def outgoing_origins(self) -> tuple[str, ...]:
+        """The origins that the service itself may call."""
+        return tuple(part.strip() for part in self.outgoing.split(",") if part.strip())
 
     @property
     def url(self) -> str:

@@ -8,7 +8,7 @@ from app.core.messages import Message, say
 from app.playbooks import references
 from app.playbooks.refusals import Notes
 from app.playbooks.yaml_text import Path
-from runners import outgoing
+from runners import origins
 
 _SECRET_NAMES = re.compile(
     r"(^|[_-])(dsn|passw(or)?ds?|pwd|passphrase|secrets?|tokens?|(api|access|private|secret)[_-]?keys?|credentials?"
@@ -56,7 +56,7 @@ def address_fault(value: str) -> Message | None:
     if "${" in value:
         return None
     try:
-        outgoing.origin(value)
-    except outgoing.UrlRefused:
+        origins.origin(value)
+    except origins.UrlRefused:
         return say("Write an address such as https://host/path: no name or password in it, and no number as its host.")
     return None

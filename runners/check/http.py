@@ -23,7 +23,8 @@ from runners.contract import (
     passed,
 )
 from runners.looking import SIDE_NAMES, Looking
-from runners.outgoing import Answer, NotAnswered, Outgoing, UrlRefused
+from runners.origins import NotAnswered, UrlRefused
+from runners.outgoing import Answer, Outgoing
 
 HEADER = "x-wissel-side"
 ONE_LOOK = 5.0
@@ -81,7 +82,7 @@ class CheckHttp(Looking):
 
     def run(self, params: CheckHttpParams, context: Context) -> Outcome:
         """Look until it was good for `stable_for`, or the time is up."""
-        client = Outgoing(context.policy.http)
+        client = Outgoing(context.policy.http, context.policy.ca_file)
         until = time.monotonic() + _patience(params, context)
         wanted = params.stable_for.total_seconds()
         since: tuple[float, datetime] | None = None

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from runners.contract import Context, Frozen, Measurement, Outcome, Preview, Text, could_not_look, failed, passed
 from runners.looking import Looking
-from runners.outgoing import NotAnswered, UrlRefused, allowed_address, connect
+from runners.origins import NotAnswered, UrlRefused, allowed_address, connect
 
 MARGIN = 0.3
 ONE_LOOK = 5.0

@@ -24,7 +24,7 @@ from runners.contract import (
     passed,
 )
 from runners.looking import Looking
-from runners.outgoing import NotAnswered, Origin, UrlRefused, allowed_address, connect
+from runners.origins import NotAnswered, Origin, UrlRefused, allowed_address, connect
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes

@@ -24,7 +24,8 @@ from runners.contract import (
     passed,
 )
 from runners.looking import Looking
-from runners.outgoing import NotAnswered, Outgoing, UrlRefused
+from runners.origins import NotAnswered, UrlRefused
+from runners.outgoing import Outgoing
 
 MARGIN = 0.3
 LONGEST = 10.0
@@ -69,7 +70,7 @@ class Webhook(Looking):
         try:
             headers = _signed(context.secret(params.secret), context.effect_key, moment, body)
             seconds = max(0.1, min(LONGEST, context.remaining() - MARGIN))
-            client = Outgoing(context.policy.http)
+            client = Outgoing(context.policy.http, context.policy.ca_file)
             answer = client.request("POST", params.url, seconds=seconds, headers=headers, body=body.encode())
         except SecretMissing:
             nl, en = f"Deze locatie heeft {params.secret} niet.", f"This site does not hold {params.secret}."

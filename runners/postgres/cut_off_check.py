@@ -24,7 +24,7 @@ from runners.contract import (
     passed,
 )
 from runners.looking import Looking
-from runners.outgoing import NotAnswered, UrlRefused, allowed_address, connect
+from runners.origins import NotAnswered, UrlRefused, allowed_address, connect
 from runners.postgres.connection import NotReached, Port, port, shown
 from runners.postgres.folder import MARGIN
 from runners.postgres.paths import network_cut, proxy_shut, replication_shut

@@ -23,7 +23,8 @@ from runners.contract import (
     failed,
     passed,
 )
-from runners.outgoing import Answer, NotAnswered, Outgoing, UrlRefused
+from runners.origins import NotAnswered, UrlRefused
+from runners.outgoing import Answer, Outgoing
 
 MARGIN = 0.3
 LONGEST = 30.0
@@ -137,7 +138,9 @@ def _ask(params: HttpParams, context: Context, method: str, url: str, key: str) 
             headers["Content-Type"] = "application/json"
             body = json.dumps(params.body, ensure_ascii=False).encode()
     seconds = max(0.1, min(LONGEST, context.remaining() - MARGIN))
-    return Outgoing(context.policy.http).request(method, url, seconds=seconds, headers=headers, body=body)
+    return Outgoing(context.policy.http, context.policy.ca_file).request(
+        method, url, seconds=seconds, headers=headers, body=body
+    )
 
 
 def _text(nl: str, en: str, error: Exception) -> Text:

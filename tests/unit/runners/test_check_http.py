@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+import httpcore
 import httpx
 import pytest
 import respx
@@ -90,11 +91,11 @@ def test_a_service_that_flaps_never_becomes_stable(look: Look) -> None:
 
 @respx.mock
 def test_it_goes_on_looking_for_as_long_as_asked(look: Look) -> None:
-    respx.get(URL).mock(side_effect=[httpx.ConnectError("refused"), httpx.Response(503), httpx.Response(200)])
+    respx.get(URL).mock(side_effect=[httpcore.ConnectError("refused"), httpx.Response(503), httpx.Response(200)])
     assert look(within="PT2S").verdict is Verdict.PASSED
 
 
 @respx.mock
 def test_a_service_that_does_not_answer_has_failed(look: Look) -> None:
-    respx.get(URL).mock(side_effect=httpx.ReadTimeout("late"))
+    respx.get(URL).mock(side_effect=httpcore.ReadTimeout("late"))
     assert look().verdict is Verdict.FAILED

@@ -24,17 +24,17 @@ NAME = "permits.example.org"
 
 
 class Made:
-    """An authority, and a certificate of it for NAME, valid for so many days."""
+    """An authority, and a certificate of it for a name, valid for so many days."""
 
-    def __init__(self, folder: Path, days: float = 90) -> None:
+    def __init__(self, folder: Path, days: float = 90, name: str = NAME) -> None:
         self.authority_key, self.key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
         authority = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test authority")])
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         now = datetime.now(UTC)
         root = self._builder(authority, authority, self.authority_key, now, 365)
         root = root.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         leaf = self._builder(subject, authority, self.key, now, days)
-        leaf = leaf.add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+        leaf = leaf.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         self.ca, self.chain = folder / "ca.pem", folder / "chain.pem"
         self.ca.write_bytes(root.sign(self.authority_key, hashes.SHA256()).public_bytes(Encoding.PEM))
         private = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -2,6 +2,7 @@
 
 import json
 
+import httpcore
 import httpx
 import pytest
 import respx
@@ -50,7 +51,7 @@ def test_a_useless_secret_sends_nothing(context: FakeContext, secret: str) -> No
 def test_another_answer_or_none_is_not_delivered(context: FakeContext) -> None:
     respx.post(URL).mock(return_value=httpx.Response(410))
     assert Webhook().run(WebhookParams(url=URL, secret="secret://hook"), context).verdict is Verdict.FAILED
-    respx.post(URL).mock(side_effect=httpx.ConnectTimeout("late"))
+    respx.post(URL).mock(side_effect=httpcore.ConnectTimeout("late"))
     assert Webhook().run(WebhookParams(url=URL, secret="secret://hook"), context).verdict is Verdict.FAILED
 
 

@@ -9,7 +9,8 @@ import httpx
 import pytest
 import respx
 
-from runners.outgoing import NotAnswered, Origin, Outgoing, UrlRefused, allowed, allowed_address, origin, resolve
+from runners.origins import NotAnswered, Origin, UrlRefused, allowed, allowed_address, origin, resolve
+from runners.outgoing import Outgoing
 
 DISGUISED = [
     "http://2130706433/",
@@ -24,6 +25,23 @@ DISGUISED = [
     "http://[::ffff:7f00:1]/",
     "http://[2002:7f00:1::]/",
     "http://[fe80::1%25eth0]/",
+    "http://[::127.0.0.1]/",
+    "http://[::a00:1]/",
+    "http://[64:ff9b::7f00:1]/",
+    "http://127%2e0.0.1/",
+    "http://①②⑦.0.0.1/",
+]
+NOBODY_THERE = [
+    "http://169.254.169.254/latest/meta-data/",
+    "http://[fe80::1]/",
+    "http://[fd00:ec2::254]/",
+    "http://100.100.100.200/",
+    "http://192.0.0.192/",
+    "http://0.0.0.0/",
+    "http://[::]/",
+    "http://224.0.0.1/",
+    "http://255.255.255.255/",
+    "http://[ff02::1]/",
 ]
 MALFORMED = [
     "ftp://example.org/",
@@ -50,10 +68,11 @@ MALFORMED = [
     "http://.example.org/",
     "http://[::1/",
     "http://" + "a" * 300 + "/",
+    "http://" + "a" * 64 + ".example.org/",
 ]
 
 
-@pytest.mark.parametrize("url", DISGUISED + MALFORMED, ids=repr)
+@pytest.mark.parametrize("url", DISGUISED + MALFORMED + NOBODY_THERE, ids=repr)
 def test_a_url_that_hides_where_it_goes_is_refused(url: str) -> None:
     with pytest.raises(UrlRefused):
         origin(url)
@@ -95,7 +114,19 @@ def test_a_plain_connection_has_a_list_of_its_own() -> None:
             allowed_address(wrong, ["db.example.org:5432"])
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "::1", "fe80::1", "::ffff:10.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "169.254.169.254",
+        "::1",
+        "fe80::1",
+        "::ffff:10.0.0.1",
+        "0.0.0.0",
+        "64:ff9b::7f00:1",
+        "fd00:ec2::254",
+    ],
+)
 def test_a_name_that_points_to_this_machine_or_to_metadata_is_refused(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
@@ -111,16 +142,49 @@ def test_one_bad_address_among_good_ones_is_enough_to_refuse(monkeypatch: pytest
         resolve(Origin("http", "innocent.example.org", 80))
 
 
-@respx.mock
-def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def heard() -> Iterator[tuple[int, list[bytes]]]:
+    """A server that answers 200 to everything: its port, and the heads of what it was asked."""
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    link, _ = server.accept()
+                except OSError:
+                    return
+                with link:
+                    asked.append(link.recv(65536))
+                    link.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1], asked
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_the_connection_goes_to_the_address_that_was_checked(
+    monkeypatch: pytest.MonkeyPatch, heard: tuple[int, list[bytes]]
+) -> None:
+    port, asked = heard
     answers = iter(["192.0.2.7", "127.0.0.1"])
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (next(answers), 8080))])
-    route = respx.get("http://192.0.2.7:8080/x?y=1").mock(return_value=httpx.Response(200, text="ok"))
+    connected = []
+
+    def connect(address: tuple[str, int], *more: object, **named: object) -> socket.socket:
+        connected.append(address)
+        link = socket.socket()
+        link.connect(("127.0.0.1", port))
+        return link
+
+    monkeypatch.setattr("runners.origins.socket.getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (next(answers), 8080))])
+    monkeypatch.setattr(socket, "create_connection", connect)
     answer = Outgoing(["http://a.example.org:8080"]).request("GET", "http://a.example.org:8080/x?y=1", seconds=2)
     assert (answer.status, answer.body) == (200, b"ok")
-    request = route.calls.last.request
-    assert request.headers["host"] == "a.example.org:8080"
-    assert request.extensions["sni_hostname"] == "a.example.org"
+    assert connected == [("192.0.2.7", 8080)]
+    assert b"GET /x?y=1 HTTP/1.1\r\n" in asked[0]
+    assert b"\r\nhost: a.example.org:8080\r\n" in asked[0].lower()
 
 
 @respx.mock
@@ -164,6 +228,37 @@ def test_an_answer_that_drips_ends_at_its_time(dripping: str) -> None:
     with pytest.raises(NotAnswered, match="not complete"):
         Outgoing([dripping]).request("GET", f"{dripping}/", seconds=0.4)
     assert time.monotonic() - started < 1.5
+
+
+@pytest.fixture
+def dripping_head() -> Iterator[str]:
+    """A server whose headers never end: one byte each 50 ms."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        stop = threading.Event()
+
+        def drip() -> None:
+            link, _ = server.accept()
+            with link:
+                link.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+                while not stop.wait(0.05):
+                    try:
+                        link.sendall(b"x")
+                    except OSError:
+                        return
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        stop.set()
+        thread.join()
+
+
+def test_headers_that_drip_end_at_the_time_of_the_request(dripping_head: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(NotAnswered, match="no answer within") as caught:
+        Outgoing([dripping_head]).request("GET", f"{dripping_head}/", seconds=0.4)
+    assert caught.value.sent
+    assert time.monotonic() - started < 5
 
 
 def test_nobody_at_the_port_is_not_an_answer() -> None:

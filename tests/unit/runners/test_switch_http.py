@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 import respx
@@ -56,9 +57,9 @@ def test_the_status_decides_and_a_broken_server_may_have_done_it(
 
 @respx.mock
 def test_no_answer_is_unknown_but_no_connection_means_that_nothing_was_done(context: FakeContext) -> None:
-    respx.post(URL).mock(side_effect=httpx.ReadTimeout("late"))
+    respx.post(URL).mock(side_effect=httpcore.ReadTimeout("late"))
     assert Http().run(_params(), context).verdict is Verdict.UNKNOWN
-    respx.post(URL).mock(side_effect=httpx.ConnectError("refused"))
+    respx.post(URL).mock(side_effect=httpcore.ConnectError("refused"))
     assert Http().run(_params(), context).verdict is Verdict.FAILED
 
 
