@@ -30,7 +30,7 @@ from app.core import health, openapi, web
 from app.core.browser import Browser
 from app.core.db import Database
 from app.core.evidence import EvidenceStore
-from app.core.limits import RateLimit
+from app.core.limits import Limits
 from app.core.memory import give_back_often
 from app.core.problems import Handlers
 from app.core.routers import add
@@ -76,7 +76,7 @@ def create_app(
     made.state.evidence = EvidenceStore(settings.evidence_dir)
     made.state.registry = runners if runners is not None else registry.load()
     drivers.use(made.state.registry)
-    made.state.sign_in_limit = RateLimit("20/minute")
+    made.state.limits = Limits()
     made.state.worker = Worker(settings, made.state.database, made.state.registry) if work else None
     for router in (*ROUTERS, health.router, web.router):
         add(made.router, router)

@@ -25,7 +25,7 @@ from app.access.models import (
     person_out,
 )
 from app.access.rules import Action, Actor, Role
-from app.core import clock
+from app.core import clock, limits
 from app.core.db import SessionDep
 from app.core.edits import IfMatch, require_match, show_etag
 from app.core.listing import ListQuery, Page, link_header, paged
@@ -125,9 +125,10 @@ def make_link(request: Request, session: SessionDep, actor: Administrator, key: 
 )
 def start_session(request: Request, session: SessionDep, given: SessionIn) -> SessionOut:
     """A short personal bearer token."""
-    request.app.state.sign_in_limit.take(request)
+    limits.take(request)
     hours = request.app.state.settings.session_hours
     token, row, person = service.redeem(session, given.sign_in_token, SessionKind.BEARER, hours=hours, now=clock.now())
+    limits.succeeded(request)
     return SessionOut(token=token, expires_at=row.expires_at, person=person_out(person))
 
 

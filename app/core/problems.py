@@ -161,7 +161,7 @@ class Handlers:
     async def _problem(self, request: Request, problem: Problem) -> Response:
         headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
         if problem.status in {429, 503}:
-            headers["Retry-After"] = RETRY_AFTER
+            headers["Retry-After"] = str(problem.extra.get("retryAfter", RETRY_AFTER))
         return self._answer(request, problem, headers)
 
     async def _invalid(self, request: Request, error: RequestValidationError) -> Response:

@@ -1,5 +1,6 @@
 """Settings from the environment (``WISSEL_…``), checked at start: a bad setting stops the start."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -54,6 +55,16 @@ class Settings(BaseSettings):
     def _has_a_site(cls, value: str) -> str:
         if not [name for name in value.split(",") if name.strip()]:
             raise ValueError("name at least one site, or *")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _names_proxies(cls, value: str) -> str:
+        for each in filter(None, (part.strip() for part in value.split(","))):
+            try:
+                ip_network(each)
+            except ValueError:
+                raise ValueError(f"'{each}' is not an address or network; name each proxy") from None
         return value
 
     @field_validator("outgoing")
