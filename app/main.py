@@ -85,7 +85,7 @@ def create_app(
     Handlers(made, web.problem_page).install()
     made.add_middleware(Browser, secure=settings.secure)
     made.add_middleware(Identity, database=made.state.database, settings=settings)
-    made.add_middleware(Wire)
+    made.add_middleware(Wire, settings=settings)
     refuse_undeclared(made)
     return made
 

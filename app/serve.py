@@ -3,11 +3,12 @@
 import os
 import signal
 import threading
+from typing import Any
 
 import uvicorn
 
 import app.playbooks.service
-from app.core import logs, memory, migrations
+from app.core import listening, logs, memory, migrations
 from app.core.backup import loading
 from app.core.db import Database
 from app.core.settings import Settings
@@ -47,16 +48,23 @@ def web(settings: Settings, *, work: bool = True) -> None:
     database, runners = prepare(settings)
     made = create_app(settings, database=database, runners=runners, work=work)
     memory.give_back()
-    uvicorn.run(
-        made,
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies or None,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    uvicorn.run(made, **options(settings))
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """How uvicorn listens for this installation."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "http": listening.protocol(secure=settings.secure),
+        "ws": "none",
+        "h11_max_incomplete_event_size": listening.HEAD_BYTES,
+        "log_level": "warning",
+        "server_header": False,
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": settings.trusted_proxies or None,
+        "timeout_graceful_shutdown": GRACE_SECONDS,
+    }
 
 
 def worker(settings: Settings) -> None:

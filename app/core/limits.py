@@ -111,9 +111,10 @@ def take(request: HTTPConnection, *, account: str | None = None) -> None:
     if account is not None:
         pair, alone = _key(where, account), _key(account)
         attacked = limits.account.full(alone)
-        limits.account.take(alone)
         few = limits.stranger.take(pair)
         waits += [limits.pair.take(pair), few if attacked else 0.0]
+        if not any(waits):  # what is refused anyway must not make others seem attackers
+            limits.account.take(alone)
     if (wait := max(waits)) > 0:
         raise too_many(wait)
 
