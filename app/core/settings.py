@@ -2,10 +2,10 @@
 
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -35,6 +35,20 @@ class Settings(BaseSettings):
     site_policy: Path | None = None
     """YAML file with what runners at this site may touch (`runners.contract.SitePolicy`)."""
     secrets_dir: Path | None = None
+    """Folder with one file per ``secret://NAME``; see `runners.secrets` for the order of the sources."""
+    openbao_url: str | None = None
+    """OpenBao or Vault, e.g. https://bao.example.nl:8200; asked last for a secret."""
+    openbao_mount: str = "secret"
+    """The KV v2 mount."""
+    openbao_path: str = "wissel"
+    """Folder in the mount; a site should have one of its own, and a policy for it."""
+    openbao_namespace: str = ""
+    openbao_token: SecretStr | None = None
+    openbao_token_file: Path | None = None
+    """File that an agent keeps fresh, instead of a token."""
+    openbao_role_id: str = ""
+    openbao_secret_id: SecretStr | None = None
+    openbao_secret_id_file: Path | None = None
     outgoing: str = ""
     """Comma-separated origins (``scheme://host:port``) that the service itself may call by HTTP; nothing by default."""
     ca_file: Path | None = None
@@ -90,6 +104,23 @@ class Settings(BaseSettings):
     def outgoing_origins(self) -> tuple[str, ...]:
         """The origins that the service itself may call."""
         return tuple(part.strip() for part in self.outgoing.split(",") if part.strip())
+
+    @model_validator(mode="after")
+    def _openbao_is_whole(self) -> Self:
+        if self.openbao_url is None:
+            return self
+        parts = urlsplit(self.openbao_url)
+        if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("openbao_url: https only, but for a store on this machine")
+        if parts.username is not None or parts.path.strip("/") or parts.query:
+            raise ValueError("openbao_url: scheme, host and port only; mount and path have settings of their own")
+        by_token = self.openbao_token is not None, self.openbao_token_file is not None
+        by_role = self.openbao_secret_id is not None, self.openbao_secret_id_file is not None
+        if sum((*by_token, *by_role)) != 1 or any(by_role) != bool(self.openbao_role_id):
+            raise ValueError(
+                "openbao: give a token, a token file, or a role id with its secret id or file; one of them"
+            )
+        return self
 
     @property
     def url(self) -> str:
