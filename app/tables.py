@@ -2,6 +2,7 @@
 
 from sqlmodel import SQLModel
 
+import app.access.absence_models
 import app.access.models
 import app.catalog.models
 import app.core.audit

@@ -79,6 +79,11 @@ def _grants(session: Session, whose: ColumnElement[bool], now: datetime) -> froz
     return frozenset(Grant(row.role, row.unit, row.at_service_id) for row in session.exec(wanted))
 
 
+def as_they_may_now(session: Session, person: Person, *, now: datetime) -> Actor:
+    """The person with every role that they hold at this moment, in the whole or in a part; whoever asks for it."""
+    return as_actor(person, _grants(session, col(RoleGrant.person_id) == person.id, now))
+
+
 def find_person(session: Session, key: str) -> Person:
     """A person by id, reference or e-mail address."""
     wanted = select(Person).where((Person.id == key) | (Person.ref == key) | (Person.email == key.lower()))
