@@ -11,6 +11,7 @@ from fastapi.routing import iter_route_contexts
 
 import app.access.api
 import app.access.pages
+import app.access.token_api
 import app.catalog.api
 import app.catalog.pages
 import app.drills.api
@@ -43,6 +44,7 @@ from runners.contract import Registry
 
 ROUTERS = (
     app.access.api.router,
+    app.access.token_api.router,
     app.catalog.api.router,
     app.findings.api.router,
     app.playbooks.api.router,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sqlmodel import Session, col, select
 
-from app.access.models import MachineToken
+from app.access.token_models import MachineToken
 
 
 def people_behind(session: Session, refs: Iterable[str]) -> frozenset[str]:

@@ -9,10 +9,11 @@ from starlette.responses import Response
 
 import app.access.labels  # noqa: F401 – the words of roles
 from app.access import service
-from app.access.api import PeopleQuery, address
+from app.access.api import address
 from app.access.guard import allowed, public
 from app.access.identity import cookie_name
 from app.access.models import Person, PersonIn, SessionKind
+from app.access.people import PeopleQuery
 from app.access.rules import Action, Actor, Role
 from app.access.service import EmailTaken, LinkRefused
 from app.core import clock, forms, labels, limits

@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     """Comma-separated origins (``scheme://host:port``) that the service itself may call by HTTP; nothing by default."""
     ca_file: Path | None = None
     """PEM file of certificate authorities that are believed besides those of the system, for calls to others."""
+    machine_issuer: str | None = None
+    """Provider whose access tokens machine clients may use, exactly as it calls itself; by HTTP, so on `outgoing`."""
+    machine_audience: str = ""
+    """Audience that these must be for; default `base_url`."""
     tick_seconds: float = Field(default=10, gt=0, le=300)
     """How often the clock looks for due moments."""
     lease_seconds: float = Field(default=15, ge=1, le=600)
@@ -90,6 +94,12 @@ class Settings(BaseSettings):
                 raise ValueError(f"'{each}' is not an origin: write scheme://host:port and nothing more")
         return value
 
+    @model_validator(mode="after")
+    def _knows_for_whom(self) -> Self:
+        if self.machine_issuer is not None and not self.machine_audience_or_url:
+            raise ValueError("machine_issuer needs machine_audience (or base_url): else any token of it would do")
+        return self
+
     @field_validator("ca_file")
     @classmethod
     def _can_be_read(cls, value: Path | None) -> Path | None:
@@ -99,6 +109,11 @@ class Settings(BaseSettings):
             except OSError as error:
                 raise ValueError(f"cannot be read: {error}") from error
         return value
+
+    @property
+    def machine_audience_or_url(self) -> str:
+        """What access tokens must name as their audience."""
+        return self.machine_audience or self.base_url or ""
 
     @property
     def outgoing_origins(self) -> tuple[str, ...]:

@@ -8,8 +8,9 @@ import time_machine
 from sqlmodel import select
 
 from app.access import service
-from app.access.models import MachineToken, SignInLink, UserSession
+from app.access.models import SignInLink, UserSession
 from app.access.service import AlreadyBootstrapped
+from app.access.token_models import MachineToken
 from app.core import clock
 from app.core.audit import AuditEvent
 from tests.flow.whole import ADMINISTRATOR, API, MACHINE
