@@ -9,7 +9,9 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
 
+import app.access.absence_pages
 import app.access.api
+import app.access.message_api
 import app.access.pages
 import app.access.token_api
 import app.catalog.api
@@ -45,6 +47,7 @@ from runners.contract import Registry
 ROUTERS = (
     app.access.api.router,
     app.access.token_api.router,
+    app.access.message_api.router,
     app.catalog.api.router,
     app.findings.api.router,
     app.playbooks.api.router,
@@ -53,6 +56,7 @@ ROUTERS = (
     app.runs.api.router,
     app.reports.kit.api.router,
     app.access.pages.router,
+    app.access.absence_pages.router,
     app.catalog.pages.router,
     app.findings.pages.router,
     app.playbooks.pages.router,

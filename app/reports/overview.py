@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from app.access.rules import Action, Actor, may
 from app.catalog import service as catalog
 from app.catalog.models import Service
-from app.core import formats
+from app.core import formats, outbox
 from app.core.charts import Bar, Chart, Part, measured_line, stacked_bars
 from app.core.i18n import gettext as _
 from app.core.i18n import pick
@@ -28,7 +28,7 @@ from app.plans.models import Plan, PlanVersion
 from app.plans.portrait import sentence
 from app.plans.standing import Standing
 from app.plans.worth import worth
-from app.runs import activated
+from app.runs import activated, approval
 from app.runs.loss import ObligationKind
 from app.runs.models import Obligation, Run
 from app.runs.rules import RunState, RunVerdict
@@ -67,7 +67,7 @@ class Waiting:
     """Something that this reader can decide or answer now."""
 
     kind: str
-    """approve-run, answer-run, approve-plan, accept-risk, settle-debt or review-activation; the page has the words."""
+    """read-message, approve-run, answer-run, approve-plan, accept-risk, settle-debt or review-activation."""
     title: str
     href: str
     since: datetime | None
@@ -150,7 +150,7 @@ def overview(session: Session, actor: Actor, *, unit: str, now: datetime) -> Ove
         coverage=_coverage(services, levels),
         findings=findings,
         matrix=matrix.drawn(findings),
-        waiting=waiting(session, actor),
+        waiting=waiting(session, actor, now=now),
         real=[run for run in runs if run.activation and run.ended is None],
         going=[run for run in runs if run.state in UNDER_WAY and not run.activation],
         recent=[run for run in runs if run.ended_at][:SHORT_LIST],
@@ -215,14 +215,14 @@ def _coverage(services: Sequence[Service], levels: dict[str, int]) -> Chart:
     return stacked_bars(_("Services by the highest level that still counts"), bars)
 
 
-def waiting(session: Session, actor: Actor) -> list[Waiting]:
-    """What waits for this reader: runs to approve or answer, plans to approve, risks to accept, debts, reviews."""
-    found: list[Waiting] = []
+def waiting(session: Session, actor: Actor, *, now: datetime) -> list[Waiting]:
+    """What waits for this reader: messages, runs to approve or answer, plans, risks to accept, debts, reviews."""
+    found = _messages(session, actor, now)
     if may(actor, Action.OPERATE_RUN):
         found += _owed(session, ObligationKind.DEBT, "settle-debt")
     if may(actor, Action.APPROVE_RUN):
         found += _owed(session, ObligationKind.REVIEW, "review-activation", by=actor.ref)
-        found += _runs_in(session, RunState.AWAITING_APPROVAL, "approve-run")
+        found += _runs_to_approve(session, actor, now)
     if may(actor, Action.ANSWER_STEP):
         found += _runs_in(session, RunState.WAITING, "answer-run")
     if may(actor, Action.APPROVE_PLAN):
@@ -236,6 +236,30 @@ def _runs_in(session: Session, state: RunState, kind: str) -> list[Waiting]:
     wanted = select(Run, Drill).join(Drill, col(Drill.id) == Run.drill_id).where(Run.state == state)
     rows = session.exec(wanted.order_by(col(Run.planned_at))).all()
     return [Waiting(kind, f"{run.ref} {drill.title}", f"/runs/{run.ref}", run.planned_at) for run, drill in rows]
+
+
+def _runs_to_approve(session: Session, actor: Actor, now: datetime) -> list[Waiting]:
+    """The runs that wait for the word of others, of whom the reader is one who has not given it."""
+    wanted = (
+        select(Run, Drill).join(Drill, col(Drill.id) == Run.drill_id).where(Run.state == RunState.AWAITING_APPROVAL)
+    )
+    found = []
+    for run, drill in session.exec(wanted.order_by(col(Run.planned_at))).all():
+        rows = approval.bearing(session, run, lock=False)
+        said = {row.person_id for row in rows if approval.why_not(session, row, run, now=now) is None}
+        if actor.person_id not in said | approval.excluded(session, drill, run):
+            found.append(Waiting("approve-run", f"{run.ref} {drill.title}", f"/runs/{run.ref}", run.planned_at))
+    return found
+
+
+def _messages(session: Session, actor: Actor, now: datetime) -> list[Waiting]:
+    """What the reader was told and did not read; what asks for an approval stands in the list itself."""
+    rows = outbox.for_person(session, actor.person_id, now=now) if actor.person_id else []
+    return [
+        Waiting("read-message", row.subject, "/account/messages", row.created_at)
+        for row in rows
+        if row.kind != "approval-asked"
+    ]
 
 
 def _owed(session: Session, kind: ObligationKind, word: str, *, by: str = "") -> list[Waiting]:
