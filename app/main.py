@@ -11,6 +11,7 @@ from fastapi.routing import iter_route_contexts
 
 import app.access.api
 import app.access.pages
+import app.access.token_api
 import app.catalog.api
 import app.catalog.pages
 import app.drills.api
@@ -31,7 +32,7 @@ from app.core import health, openapi, web
 from app.core.browser import Browser
 from app.core.db import Database
 from app.core.evidence import EvidenceStore
-from app.core.limits import RateLimit
+from app.core.limits import Limits
 from app.core.memory import give_back_often
 from app.core.problems import Handlers
 from app.core.routers import add
@@ -44,6 +45,7 @@ from runners.contract import Registry
 
 ROUTERS = (
     app.access.api.router,
+    app.access.token_api.router,
     app.catalog.api.router,
     app.findings.api.router,
     app.playbooks.api.router,
@@ -77,7 +79,7 @@ def create_app(
     made.state.evidence = EvidenceStore(settings.evidence_dir)
     made.state.registry = runners if runners is not None else registry.load()
     drivers.use(made.state.registry)
-    made.state.sign_in_limit = RateLimit("20/minute")
+    made.state.limits = Limits()
     made.state.worker = Worker(settings, made.state.database, made.state.registry) if work else None
     for router in (*ROUTERS, health.router, web.router):
         add(made.router, router)
@@ -86,7 +88,7 @@ def create_app(
     Handlers(made, web.problem_page).install()
     made.add_middleware(Browser, secure=settings.secure)
     made.add_middleware(Identity, database=made.state.database, settings=settings)
-    made.add_middleware(Wire)
+    made.add_middleware(Wire, settings=settings)
     refuse_undeclared(made)
     return made
 
@@ -133,7 +135,7 @@ def refuse_undeclared(made: FastAPI) -> None:
             continue
         if not _declares(dependant):
             raise UndeclaredRoute(f"{sorted(route.methods or [])} {route.path} declares no permission")
-        named = reach.named_by(route.path)
+        named = reach.named_by(route.path or "")
         if named is not None and not reach.is_known(named[0]):
             raise UndeclaredRoute(f"{route.path}: nobody knows whose a thing of '{named[0]}' is; tell app.access.reach")
 

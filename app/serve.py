@@ -3,11 +3,13 @@
 import os
 import signal
 import threading
+from typing import Any
 
 import uvicorn
 
 import app.playbooks.service
-from app.core import logs, memory, migrations
+from app import site_secrets
+from app.core import listening, logs, memory, migrations
 from app.core.backup import loading
 from app.core.db import Database
 from app.core.settings import Settings
@@ -31,6 +33,7 @@ def prepare(settings: Settings) -> tuple[Database, Registry]:
         raise RootRefused("Wissel does not run as root: start it as an ordinary user (see the README, Production)")
     memory.be_frugal()
     logs.configure(settings.log_level)
+    logs.mask_with(site_secrets.of(settings).masks.mask)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     loading.refuse_half(settings.data_dir)
     Space(settings.data_dir.absolute(), settings.reserve_mib).look()  # before the database is opened: that needs room
@@ -47,16 +50,24 @@ def web(settings: Settings, *, work: bool = True) -> None:
     database, runners = prepare(settings)
     made = create_app(settings, database=database, runners=runners, work=work)
     memory.give_back()
-    uvicorn.run(
-        made,
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies or None,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    uvicorn.run(made, **options(settings))
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """How uvicorn listens for this installation."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "http": listening.protocol(secure=settings.secure),
+        "ws": "none",
+        "h11_max_incomplete_event_size": listening.HEAD_BYTES,
+        "log_level": "warning",
+        "log_config": None,  # its lines go through our own, which are masked
+        "server_header": False,
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": settings.trusted_proxies or None,
+        "timeout_graceful_shutdown": GRACE_SECONDS,
+    }
 
 
 def worker(settings: Settings) -> None:

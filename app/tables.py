@@ -2,7 +2,9 @@
 
 from sqlmodel import SQLModel
 
+import app.access.absence_models
 import app.access.models
+import app.access.token_models
 import app.catalog.models
 import app.core.audit
 import app.core.columns

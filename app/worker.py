@@ -13,8 +13,9 @@ from ruamel.yaml.error import YAMLError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
+from app import site_secrets
 from app.access.rules import SYSTEM
-from app.core import audit, clock
+from app.core import audit, clock, logs
 from app.core.db import Database
 from app.core.evidence import EvidenceStore
 from app.core.rounds import Rounds
@@ -66,7 +67,9 @@ class Worker:
     def __init__(self, settings: Settings, database: Database, registry: Registry) -> None:
         self.settings, self.database, self.registry = settings, database, registry
         self.boot = this_boot()
-        self.hosts = Hosts(settings.runner_user)
+        self.secrets = site_secrets.of(settings)
+        logs.mask_with(self.secrets.masks.mask)
+        self.hosts = Hosts(settings.runner_user, self.secrets)
         policy = load_policy(settings.site_policy)
         scratch = settings.data_dir.absolute() / "scratch" / self.boot.id
         self.performer = Performer(

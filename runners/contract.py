@@ -7,6 +7,7 @@ playbook and types `run`. Publish it under the entry-point group ``wissel.runner
 Durations are seconds unless a name ends in ``_ms``; times are timezone-aware UTC; paths are absolute.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -89,9 +90,12 @@ class Text(Frozen):
     en: str
 
 
+SECRET_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"  # noqa: S105 - a pattern
+"""What a secret may be called: never a path."""
+
+
 def _secret_reference(value: str) -> str:
-    name = value.removeprefix("secret://")
-    if name == value or not name or not all(c.isalnum() or c in "._-" for c in name):
+    if not re.fullmatch(f"secret://{SECRET_NAME}", value):
         raise ValueError("a secret is given by reference: secret://NAME (letters, digits, dot, dash, underscore)")
     return value
 
@@ -264,6 +268,7 @@ class CommandTemplate(Frozen):
     params: dict[str, str] = {}
     """Parameter name → regular expression that its value must match wholly."""
     environment: dict[str, str] = {}
+    """Further variables of the command; ``secret://NAME`` as a whole value is resolved at this site."""
     observe: tuple[str, ...] | None = None
     """Argv that exits 0 when the effect is there, 1 when it is not; anything else is unknown."""
     undo: tuple[str, ...] | None = None
@@ -300,7 +305,10 @@ class Context(Protocol):
         ...
 
     def secret(self, reference: str) -> str:
-        """Value of ``secret://NAME``. Raises `SecretMissing` where this site does not hold it."""
+        """Value of ``secret://NAME``, of those that the parameters or the command's own list name.
+
+        Raises `SecretMissing` where this site does not hold it.
+        """
         ...
 
     def progress(self, done: int, total: int, text: str) -> None:
@@ -321,7 +329,11 @@ class Context(Protocol):
 
 
 class SecretMissing(Exception):
-    """The site that runs the step does not hold the secret; a check answers *could not look*."""
+    """The site that runs the step does not hold the secret; a check answers *could not look*. `text` is for people."""
+
+    def __init__(self, text: Text | str) -> None:
+        self.text = text if isinstance(text, Text) else Text(nl=text, en=text)
+        super().__init__(self.text.en)
 
 
 class Runner(ABC):
@@ -339,6 +351,9 @@ class Runner(ABC):
     requires: ClassVar[tuple[Fact, ...]] = ()
     rejoins: ClassVar[bool] = False
     """Whether it lets the side that `node` names take part again; refused while something is owed to that side."""
+    dsns: ClassVar[tuple[str, ...]] = ()
+    """Of a pair, whose connection string it can't do without: names of the parameters that hold a side, or ``other``
+    for the side that `node` does not name. A site that lacks one is told before a run begins."""
     probe: ClassVar[bool] = False
     """Whether a pass is an independent look at which side serves or takes writes (needed for level 4 and up)."""
 

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 from pydantic import BaseModel, ValidationError
 
-from runners.cleaning import Log
+from runners.cleaning import Log, clean
 from runners.contract import (
     Observation,
     Outcome,
@@ -32,9 +32,10 @@ from runners.contract import (
     Text,
     could_not_look,
 )
-from runners.host_context import HostContext, Keeper, Vault, environment
+from runners.host_context import HostContext, Keeper
 from runners.host_evidence import EvidenceWrong, settle
 from runners.host_protocol import LONGEST_LINE, Call, ErrorKind, HostRequest
+from runners.masking import Masks
 from runners.processes import adopt_orphans, end_with_children
 from runners.registry import GROUP
 from runners.surroundings import Surroundings
@@ -106,8 +107,8 @@ class Prints(io.TextIOBase):
 class Host:
     """Answers the requests of one parent, one at a time."""
 
-    def __init__(self, pipe: Pipe, vault: Vault, prints: Prints, leave: Leave | None = None) -> None:
-        self._pipe, self._vault, self._prints = pipe, vault, prints
+    def __init__(self, pipe: Pipe, prints: Prints, leave: Leave | None = None) -> None:
+        self._pipe, self._prints, self._masks = pipe, prints, Masks()
         self._leave = leave or Leave(None)
         self.life: int | None = None
         """The worker's life in which the present call was begun."""
@@ -121,12 +122,13 @@ class Host:
         try:
             identity, request = _parse(line)
             self.life = request.life
+            for value in request.secrets.values():
+                self._masks.add(value)
             if not self._leave.holds(request.life):
                 raise CallFailed(ErrorKind.TERM_OVER, "the worker was held for dead: the step is not its own any more")
             self._answer(request)
         except CallFailed as failure:
-            message = self._vault.known.mask_all(str(failure))
-            self._reply(identity, error={"kind": failure.kind, "message": message})
+            self._reply(identity, error={"kind": failure.kind, "message": clean(str(failure), self._masks)})
         finally:
             self.life = None
 
@@ -152,7 +154,7 @@ class Host:
         self._pipe.say(id=identity, **answer, **({} if whole else {"spent": True}))
 
     def _answer(self, request: HostRequest) -> None:
-        log = Log(self._vault.known, lambda line: self._pipe.say(id=request.id, log=line))
+        log = Log(self._masks, lambda line: self._pipe.say(id=request.id, log=line))
         self._prints.log = log
         try:
             self._load_ahead(request.soon)
@@ -169,24 +171,24 @@ class Host:
 
     def _call(self, runner: Runner, params: BaseModel, request: HostRequest, log: Log) -> dict[str, Any]:
         def tell(done: int, total: int, text: str) -> None:
-            shown = self._vault.known.mask_all(str(text))
+            shown = clean(str(text), self._masks)
             self._pipe.say(id=request.id, progress={"done": int(done), "total": int(total), "text": shown})
 
-        context = HostContext(request, self._vault, self._keeper, log, tell, self._leave)
+        context = HostContext(request, self._keeper, log, tell, self._leave)
         field, kind = _ANSWERS[request.call]
         try:
             given = getattr(runner, request.call.value)(params, context)
         except SecretMissing as missing:
-            given = _without_secret(request.call, str(missing))
+            given = _without_secret(request.call, missing.text)
         except BaseException as error:  # a foreign runner may raise anything, to leave Python included
             log.add(traceback.format_exc())
             raise CallFailed(ErrorKind.RUNNER_RAISED, f"{runner.name} raised {type(error).__name__}") from error
         answer = _checked(given, kind, runner.name)
         try:
-            settle(context.evidence, answer.get("evidence") or [], self._vault.known)
+            settle(context.evidence, answer.get("evidence") or [], self._masks)
         except EvidenceWrong as wrong:
             raise CallFailed(ErrorKind.NONSENSE, f"{runner.name}: {wrong}") from wrong
-        return {field: self._vault.known.mask_all(answer)}
+        return {field: _shown(answer, self._masks)}
 
     def _load_ahead(self, names: Iterable[str]) -> None:
         """Load drivers before they are needed; what is wrong with one of them is told when it is called itself."""
@@ -238,13 +240,21 @@ def _checked(given: Any, kind: type[BaseModel], name: str) -> dict[str, Any]:
     return answer
 
 
-def _without_secret(call: Call, message: str) -> BaseModel:
-    nl, en = f"Deze locatie mist een geheim: {message}.", f"This site misses a secret: {message}."
+def _shown(answer: dict[str, Any], masks: Masks) -> dict[str, Any]:
+    """The answer as it may be told; where its files lie is for the worker alone, who finds them by it."""
+    shown: dict[str, Any] = clean(answer, masks)
+    for told, given in zip(shown.get("evidence") or (), answer.get("evidence") or (), strict=True):
+        told["path"] = given["path"]
+    return shown
+
+
+def _without_secret(call: Call, why: Text) -> BaseModel:
+    nl, en = f"Deze locatie mist een geheim: {why.nl}.", f"This site misses a secret: {why.en}."
     match call:
         case Call.OBSERVE:
             return Observation(seen=Seen.UNKNOWN, reason=Text(nl=nl, en=en))
         case Call.PREVIEW:
-            raise CallFailed(ErrorKind.RUNNER_RAISED, message)
+            raise CallFailed(ErrorKind.RUNNER_RAISED, why.en)
         case _:
             return could_not_look(nl, en)
 
@@ -326,7 +336,7 @@ def main() -> None:
     _tie_to_parent()
     source, pipe, prints = _own_pipes()
     requests = Requests(source)
-    host = Host(pipe, Vault(environment()), prints, Leave(int(sys.argv[2]) if len(sys.argv) > 2 else None))
+    host = Host(pipe, prints, Leave(int(sys.argv[2]) if len(sys.argv) > 2 else None))
     requests.start()
     threading.Thread(target=host.watch, daemon=True).start()
     host.begin()

@@ -18,6 +18,7 @@ from runners.cleaning import LINES, plain
 from runners.contract import Text
 from runners.host_protocol import LONGEST_LINE, Call, HostReply, HostRequest, Progress
 from runners.processes import MARK, is_alive, kill_marked, kill_tree
+from runners.secrets import SiteSecrets, of_command, references
 from runners.term import Term
 
 READY_WITHIN = 20.0
@@ -31,7 +32,9 @@ MOST_MEMORY = 1024 * 1024 * 1024
 """Bytes that a runner host may hold; what it reads from files is not counted, nor the programs that it starts."""
 LOOK_EVERY = 0.25
 """Seconds between two looks at a host at work."""
-_OWN_SETTINGS = ("WISSEL_SECRET", "WISSEL_LAB_", "WISSEL_RUNNER_")
+_PASSED_ON = ("WISSEL_LAB_", "WISSEL_RUNNER_")
+_NEVER = ("WISSEL_SECRET", "CREDENTIALS_DIRECTORY")
+"""Not even where a whole environment is given: secrets go through the pipe, so that no program inherits them."""
 
 
 class HostRefused(Exception):
@@ -56,7 +59,7 @@ class RunnerHost:
     `drop_to`: when this process is root, the user that the host runs as; None keeps root (for a site whose runners
     need it). `environment`: the host's whole environment; default this one's without the application's settings.
     `interpreter`: a Python that this user can reach and that finds `runners` and its dependencies. `term`: until when
-    it may act; None: for as long as it runs.
+    it may act; None: for as long as it runs. `secrets`: those of the site; default: those of `environment`.
     """
 
     def __init__(
@@ -66,11 +69,15 @@ class RunnerHost:
         environment: Mapping[str, str] | None = None,
         interpreter: str = sys.executable,
         term: Term | None = None,
+        secrets: SiteSecrets | None = None,
     ) -> None:
+        given = environment if environment is not None else inherited()
+        self._secrets = secrets or SiteSecrets(environment if environment is not None else os.environ)
         self._interpreter, self._term = interpreter, term
         self._drop_to = drop_to if os.geteuid() == 0 else None
         self._mark = uuid.uuid4().hex
-        self._environment = {**(environment if environment is not None else inherited()), MARK: self._mark}
+        kept = {name: value for name, value in given.items() if not name.startswith(_NEVER)}
+        self._environment = {**kept, MARK: self._mark}
         self._looked = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._talk: Lines | None = None
@@ -119,7 +126,7 @@ class RunnerHost:
         """
         until = time.monotonic() + (request.deadline - datetime.now(UTC)).total_seconds() + GRACE
         self._hand_over(Path(request.evidence))
-        self._send(request.model_dump_json().encode() + b"\n")
+        self._send(self._with_secrets(request).model_dump_json().encode() + b"\n")
         said = 0
         while True:
             reply = self._reply(until)
@@ -134,13 +141,13 @@ class RunnerHost:
             if reply.id != request.id and (reply.id or reply.error is None):
                 continue
             if reply.progress is not None and on_progress:
-                on_progress(reply.progress)
+                on_progress(reply.progress.model_copy(update={"text": self._secrets.masks.mask(reply.progress.text)}))
             if reply.log is not None and on_log:
-                on_log(reply.log)
+                on_log(self._secrets.masks.mask(reply.log))
             if reply.spent:
                 self.kill()
             if reply.final:
-                return reply
+                return self._masked(reply)
 
     def warm(self, names: Iterable[str]) -> None:
         """Let it load these drivers; does not wait for that. Raises `HostDied`."""
@@ -189,6 +196,20 @@ class RunnerHost:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _with_secrets(self, request: HostRequest) -> HostRequest:
+        """The request with the values of the secrets that its parameters name, and of no other."""
+        wanted = references(request.params) | of_command(request.policy, request.params)
+        handed = self._secrets.hand(wanted)
+        return request.model_copy(update={"secrets": handed.values, "missing": handed.missing})
+
+    def _masked(self, reply: HostReply) -> HostReply:
+        """The reply without any secret of this site: the host itself knows only those that it was given."""
+        told = self._secrets.masks.mask_all(reply.model_dump(mode="json"))
+        if reply.outcome is not None:
+            for shown, given in zip(told["outcome"]["evidence"], reply.outcome.evidence, strict=True):
+                shown["path"] = given.path  # it is only used to find the file
+        return HostReply.model_validate(told)
 
     def _spawn(self, errors: int) -> subprocess.Popen[bytes]:
         whom = _account(self._drop_to) if self._drop_to else None
@@ -379,7 +400,7 @@ def inherited() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("WISSEL_") or name.startswith(_OWN_SETTINGS)
+        if not name.startswith(("WISSEL_", *_NEVER)) or name.startswith(_PASSED_ON)
     }
 
 

@@ -1,57 +1,20 @@
 """The context that a runner gets inside a runner host: its secrets, log, progress and kept connections."""
 
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runners.cleaning import LINE_LENGTH, Log, Secrets
-from runners.contract import SecretMissing, SitePolicy
+from runners.cleaning import LINE_LENGTH, Log
+from runners.contract import SecretMissing, SitePolicy, Text
 from runners.host_protocol import HostRequest
 from runners.term import Leave
 
 Kept = TypeVar("Kept")
 PROGRESS_EVERY = 0.1
 """Seconds between two progress messages; those in between are passed over."""
-
-
-class Vault:
-    """The secrets of this site: ``secret://db.main`` is ``WISSEL_SECRET_DB_MAIN``, or the file ``db.main``.
-
-    The file lies in the folder ``WISSEL_SECRETS_DIR``; the environment goes first. A last newline is not part of
-    the value. Every value that it hands out, and every one in the environment, is masked in what the host tells.
-    """
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        self.known = Secrets(value for name, value in environment.items() if name.startswith("WISSEL_SECRET_"))
-
-    def value(self, reference: str) -> str:
-        """The value behind ``secret://NAME``; raises `SecretMissing`, naming both places that were looked in."""
-        name = reference.removeprefix("secret://")
-        if name == reference or not name or not all(c.isalnum() or c in "._-" for c in name) or name.strip(".") == "":
-            raise SecretMissing(f"'{reference}' is not a reference of the form secret://NAME")
-        variable = "WISSEL_SECRET_" + name.upper().replace("-", "_").replace(".", "_")
-        found = self._environment.get(variable)
-        if found is None:
-            found = self._from_file(name, variable)
-        self.known.add(found)
-        return found
-
-    def _from_file(self, name: str, variable: str) -> str:
-        folder = self._environment.get("WISSEL_SECRETS_DIR")
-        if not folder:
-            raise SecretMissing(f"this site does not hold secret '{name}': {variable} is not set, no secrets folder")
-        try:
-            return (Path(folder) / name).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SecretMissing(
-                f"this site does not hold secret '{name}': {variable} is not set and its file cannot be read "
-                f"({type(error).__name__})"
-            ) from error
 
 
 class Keeper:
@@ -86,7 +49,6 @@ class HostContext:
     def __init__(
         self,
         request: HostRequest,
-        vault: Vault,
         keeper: Keeper,
         log: Log,
         tell: Callable[[int, int, str], None],
@@ -97,7 +59,8 @@ class HostContext:
         self.deadline: datetime = request.deadline.astimezone(UTC)
         self.evidence: Path = Path(request.evidence)
         self.policy: SitePolicy = request.policy
-        self._vault, self._keeper, self._log, self._tell = vault, keeper, log, tell
+        self._keeper, self._log, self._tell = keeper, log, tell
+        self._secrets, self._missing = request.secrets, request.missing
         self._told, self._last = 0.0, (-1, -1, "")
         self._life, self._leave = request.life, leave or Leave(None)
         # From here on it is counted by a clock that nobody sets: a body has its time whatever the wall shows.
@@ -112,8 +75,11 @@ class HostContext:
         return self._leave.holds(self._life)
 
     def secret(self, reference: str) -> str:
-        """Value of ``secret://NAME``."""
-        return self._vault.value(reference)
+        """Value of ``secret://NAME``, as it came with this call."""
+        try:
+            return self._secrets[reference]
+        except KeyError:
+            raise SecretMissing(self._missing.get(reference) or _not_named(reference)) from None
 
     def progress(self, done: int, total: int, text: str) -> None:
         """Tell how far the step is; too frequent messages are passed over, the last one is not."""
@@ -136,15 +102,14 @@ class HostContext:
         self._keeper.forget(key)
 
 
+def _not_named(reference: str) -> Text:
+    name = reference.removeprefix("secret://")
+    return Text(
+        nl=f"geheim '{name}': de parameters van deze stap noemen het niet",
+        en=f"secret '{name}': the parameters of this step do not name it",
+    )
+
+
 def _counted(value: int) -> int:
     """A count as every reader of it can hold."""
     return max(0, min(int(value), 2**53))
-
-
-def environment() -> dict[str, str]:
-    """This process's environment, from which the secrets are taken out so that no child inherits them."""
-    whole = dict(os.environ)
-    for name in whole:
-        if name.startswith("WISSEL_SECRET"):
-            del os.environ[name]
-    return whole

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from runners.cleaning import Secrets
+from runners.masking import Masks
 
 LARGEST = 64 * 1024 * 1024
 """Bytes; a larger file is refused, for it could not be searched for secrets."""
@@ -16,7 +16,7 @@ class EvidenceWrong(Exception):
     """An evidence file is missing, lies outside the folder, is no plain file, or is too large."""
 
 
-def settle(folder: Path, named: Iterable[Mapping[str, Any]], secrets: Secrets) -> None:
+def settle(folder: Path, named: Iterable[Mapping[str, Any]], masks: Masks) -> None:
     """Mask every file below `folder` and check that each evidence that the answer names is one of them.
 
     What is neither a folder nor a plain file is removed: a link would lead the store to a file of its own site.
@@ -24,7 +24,7 @@ def settle(folder: Path, named: Iterable[Mapping[str, Any]], secrets: Secrets) -
     try:
         if folder.is_dir():
             for path in sorted(folder.rglob("*")):
-                _settle_one(path, secrets)
+                _settle_one(path, masks)
         for each in named:
             _check(folder, str(each["path"]))
     except RecursionError as error:
@@ -33,7 +33,7 @@ def settle(folder: Path, named: Iterable[Mapping[str, Any]], secrets: Secrets) -
         raise EvidenceWrong(f"the evidence folder cannot be read: {error.strerror} ({error.filename})") from error
 
 
-def _settle_one(path: Path, secrets: Secrets) -> None:
+def _settle_one(path: Path, masks: Masks) -> None:
     status = path.lstat()
     if stat.S_ISDIR(status.st_mode):
         return
@@ -44,7 +44,7 @@ def _settle_one(path: Path, secrets: Secrets) -> None:
         path.unlink()
         raise EvidenceWrong(f"evidence file '{path.name}' has {status.st_size} bytes; the largest is {LARGEST}")
     content = path.read_bytes()
-    masked = secrets.mask_bytes(content)
+    masked = masks.mask_bytes(content)
     if masked != content:
         path.write_bytes(masked)
 

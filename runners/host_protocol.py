@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from runners.contract import Frozen, Observation, Outcome, Preview, SitePolicy
+from runners.contract import Frozen, Observation, Outcome, Preview, SitePolicy, Text
 
 LONGEST_LINE = 8 * 1024 * 1024
 """Bytes; a longer request or reply ends the conversation."""
@@ -48,6 +48,10 @@ class HostRequest(Frozen):
     evidence: str
     """Path of an existing empty folder."""
     policy: SitePolicy = SitePolicy()
+    secrets: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    """Values by reference, for this call alone; only the worker's end of the pipe fills them in."""
+    missing: Mapping[str, Text] = Field(default_factory=dict)
+    """References that this site has no value for, and why."""
     soon: tuple[str, ...] = ()
     """Drivers that this host will need too: loaded now, and not while users wait for the switch."""
     life: int | None = None

@@ -18,7 +18,7 @@ DOMAINS = (
     "exercises",
     "reports",
 )
-TOP = {"main", "worker", "cli", "lab", "tables", "serve", "remote", "keeping", "telling"}
+TOP = {"main", "worker", "cli", "lab", "tables", "serve", "remote", "keeping", "telling", "site_secrets"}
 USES_RUNNERS = {"playbooks", "drills", "runs"} | TOP
 WAY_OUT = "app/core/outgoing.py"
 """The one file below the runners' users that may import them: the guards of addresses are theirs and everybody's."""

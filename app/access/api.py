@@ -1,18 +1,13 @@
-"""JSON routes of people, sign-in links, sessions and machine tokens."""
+"""JSON routes of people, sign-in links and sessions."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Query, Request, Response
-from sqlmodel import col, select
 
-from app.access import service
+from app.access import people, service
 from app.access.guard import allowed, public
 from app.access.models import (
-    MachineToken,
-    MachineTokenIn,
-    MachineTokenOut,
-    NewMachineTokenOut,
-    Person,
+    PartRole,
     PersonIn,
     PersonOut,
     PersonPatch,
@@ -21,14 +16,13 @@ from app.access.models import (
     SessionOut,
     SignInLinkOut,
     WhoOut,
-    machine_token_out,
-    person_out,
 )
+from app.access.people import PeopleQuery
 from app.access.rules import Action, Actor, Role
-from app.core import clock
+from app.core import clock, limits
 from app.core.db import SessionDep
 from app.core.edits import IfMatch, require_match, show_etag
-from app.core.listing import ListQuery, Page, link_header, paged
+from app.core.listing import Page, link_header
 from app.core.routers import api_router
 from app.core.settings import Settings
 
@@ -36,12 +30,6 @@ router = api_router(tag="access")
 Administrator = Annotated[Actor, Depends(allowed(Action.ADMINISTER))]
 Reader = Annotated[Actor, Depends(allowed(Action.READ))]
 Anybody = Annotated[Actor, Depends(allowed(Action.USE_OWN_SESSION))]
-
-
-class PeopleQuery(ListQuery):
-    """Filters of the list of people."""
-
-    active: bool | None = None
 
 
 def address(request: Request) -> str:
@@ -58,21 +46,10 @@ def list_people(
     actor: Reader,
     query: Annotated[PeopleQuery, Query()],
 ) -> Page[PersonOut]:
-    """People, by name."""
-    wanted = select(Person)
-    if query.active is not None:
-        wanted = wanted.where(col(Person.active) == query.active)
-    rows, total = paged(
-        session,
-        wanted,
-        query,
-        sortable={"name": col(Person.name), "ref": col(Person.ref)},
-        searched=[col(Person.name), col(Person.email)],
-        default="name",
-        tie=col(Person.id),
-    )
+    """People, by name. E-mail addresses and roles are shown to administrators only, and to each of themselves."""
+    rows, total = people.listed(session, query, actor)
     link_header(request, response, query, total)
-    return Page(items=[person_out(row) for row in rows], total=total, page=query.page, page_size=query.page_size)
+    return Page(items=[people.out(row, actor) for row in rows], total=total, page=query.page, page_size=query.page_size)
 
 
 @router.post("/people", status_code=201, operation_id="addPerson", summary="Add a person")
@@ -80,15 +57,15 @@ def add_person(response: Response, session: SessionDep, actor: Administrator, gi
     """Make a person known."""
     person = service.add_person(session, given, actor=actor, now=clock.now())
     response.headers["Location"] = f"/api/v1/people/{person.id}"
-    return person_out(person)
+    return people.out(person, actor)
 
 
 @router.get("/people/{key}", operation_id="getPerson", summary="Read a person")
 def get_person(response: Response, session: SessionDep, actor: Reader, key: str) -> PersonOut:
-    """One person by id, reference or e-mail address."""
-    person = service.find_person(session, key)
+    """One person by id or reference; for administrators also by e-mail address."""
+    person = people.find(session, key, actor)
     show_etag(response, person)
-    return person_out(person)
+    return people.out(person, actor)
 
 
 @router.patch("/people/{key}", operation_id="editPerson", summary="Edit a person")
@@ -105,7 +82,7 @@ def edit_person(
     require_match(if_match, person)
     service.edit_person(session, person, patch, actor=actor, now=clock.now())
     show_etag(response, person)
-    return person_out(person)
+    return people.out(person, actor)
 
 
 @router.post("/people/{key}/sign-in-links", status_code=201, operation_id="makeSignInLink", summary="One-time link")
@@ -125,62 +102,28 @@ def make_link(request: Request, session: SessionDep, actor: Administrator, key: 
 )
 def start_session(request: Request, session: SessionDep, given: SessionIn) -> SessionOut:
     """A short personal bearer token."""
-    request.app.state.sign_in_limit.take(request)
+    limits.take(request)
     hours = request.app.state.settings.session_hours
     token, row, person = service.redeem(session, given.sign_in_token, SessionKind.BEARER, hours=hours, now=clock.now())
-    return SessionOut(token=token, expires_at=row.expires_at, person=person_out(person))
+    limits.succeeded(request)
+    return SessionOut(token=token, expires_at=row.expires_at, person=people.out(person, service.as_actor(person)))
 
 
 @router.get("/sessions/current", operation_id="getCurrentSession", summary="Who am I")
-def who(actor: Anybody) -> WhoOut:
-    """Whoever the token stands for."""
-    return WhoOut(kind=actor.kind, id=actor.id, name=actor.name, roles=sorted(actor.roles, key=list(Role).index))
+def who(actor: Reader) -> WhoOut:
+    """Whoever the token stands for, and what they may do where."""
+    grants = [PartRole(role=each.role, unit=each.unit, service_id=each.service_id) for each in actor.grants]
+    return WhoOut(
+        kind=actor.kind,
+        id=actor.id,
+        name=actor.name,
+        roles=sorted(actor.roles, key=list(Role).index),
+        grants=sorted(grants, key=lambda each: (each.unit, each.service_id, each.role)),
+        actions=sorted(actor.only) if actor.only is not None else None,
+    )
 
 
 @router.delete("/sessions/current", status_code=204, operation_id="endCurrentSession", summary="Sign out")
 def end_session(request: Request, session: SessionDep, actor: Anybody) -> None:
     """End the session of the bearer token that was sent."""
     service.end_session(session, request.state.token, now=clock.now())
-
-
-@router.get("/machine-tokens", operation_id="listMachineTokens", summary="List machine tokens")
-def list_tokens(
-    request: Request,
-    response: Response,
-    session: SessionDep,
-    actor: Administrator,
-    query: Annotated[ListQuery, Query()],
-) -> Page[MachineTokenOut]:
-    """Machine tokens, newest first; secrets are never shown again."""
-    sortable: dict[str, Any] = {"createdAt": col(MachineToken.created_at), "name": col(MachineToken.name)}
-    rows, total = paged(
-        session,
-        select(MachineToken),
-        query,
-        sortable=sortable,
-        searched=[col(MachineToken.name)],
-        default="-createdAt",
-        tie=col(MachineToken.id),
-    )
-    link_header(request, response, query, total)
-    items = [MachineTokenOut.model_validate(row) for row in rows]
-    return Page(items=items, total=total, page=query.page, page_size=query.page_size)
-
-
-@router.post("/machine-tokens", status_code=201, operation_id="addMachineToken", summary="Make a machine token")
-def add_token(session: SessionDep, actor: Administrator, given: MachineTokenIn) -> NewMachineTokenOut:
-    """A token for a program; it can never review, approve or accept."""
-    row, secret = service.add_machine_token(session, given, actor=actor, now=clock.now())
-    return NewMachineTokenOut(**machine_token_out(row, token=secret))
-
-
-@router.post(
-    "/machine-tokens/{key}/revocations",
-    status_code=201,
-    operation_id="revokeMachineToken",
-    summary="Revoke a machine token",
-)
-def revoke_token(session: SessionDep, actor: Administrator, key: str) -> MachineTokenOut:
-    """End a token at once."""
-    row = service.revoke_machine_token(session, key, actor=actor, now=clock.now())
-    return MachineTokenOut.model_validate(row)

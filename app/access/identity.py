@@ -5,11 +5,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.access import service
+from app.access import clients, service, tokens
+from app.access.clients import ProviderAway
 from app.access.models import SessionKind
 from app.access.service import SignedIn
 from app.core import clock
+from app.core.browser import standard_headers
 from app.core.db import Database
+from app.core.errors import Problem
 from app.core.settings import Settings
 
 
@@ -23,6 +26,7 @@ class Identity:
 
     def __init__(self, app: ASGIApp, database: Database, settings: Settings) -> None:
         self.app, self.database, self.settings = app, database, settings
+        self.machines = clients.Provider(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Identify, then pass on."""
@@ -30,9 +34,14 @@ class Identity:
             request = Request(scope)
             token, kind = self._token(request)
             try:
-                signed_in = await run_in_threadpool(self._identify, token) if token else None
+                signed_in = await run_in_threadpool(self._identify, token, request) if token else None
             except SQLAlchemyError as error:  # outside of all that renders errors: so it is asked to do so here
                 answer: Response = await scope["app"].exception_handlers[Exception](request, error)
+                await answer(scope, receive, send)
+                return
+            except ProviderAway as problem:
+                answer = await scope["app"].exception_handlers[Problem](request, problem)
+                answer.headers.update(standard_headers(secure=self.settings.secure))
                 await answer(scope, receive, send)
                 return
             if signed_in is not None and signed_in.kind is not kind:
@@ -49,6 +58,17 @@ class Identity:
             return (value.strip() if scheme.lower() == "bearer" and value else None), SessionKind.BEARER
         return request.cookies.get(cookie_name(self.settings)), SessionKind.BROWSER
 
-    def _identify(self, token: str) -> SignedIn | None:
+    def _identify(self, token: str, request: Request) -> SignedIn | None:
+        now = clock.now()
+        signed = clients.looks_signed(token)
+        claims = self.machines.claims(token, now=now) if signed else None
+        if signed and claims is None:
+            return None
         with self.database.transaction(write=False) as session:
-            return service.identify(session, token, now=clock.now())
+            if claims is not None:
+                found = clients.identify(session, claims, now=now)
+            else:
+                found = service.identify(session, token, now=now)
+        if found is not None and found.machine is not None:
+            tokens.note_use(self.database, found.machine, request.client.host if request.client else "", now=now)
+        return found

@@ -1,13 +1,13 @@
-"""People, their one-time links and sessions, and machine tokens; only hashes of secrets are kept."""
+"""People, their one-time links and sessions; only hashes of secrets are kept."""
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field as Limits
 from sqlmodel import Field, SQLModel
 
-from app.access.rules import Role
+from app.access.rules import Action, Role
 from app.core.columns import document, key, link, moment, word
 from app.core.shapes import Line, Moment, Name, Patch, Shape
 
@@ -34,24 +34,6 @@ class Person(SQLModel, table=True):
     active: bool = True
     created_at: datetime = moment()
     revision: int = 1
-
-
-class RoleGrant(SQLModel, table=True):
-    """A role in a part of the organisation: a unit or one service; of a person or of a machine token, for a time."""
-
-    __tablename__ = "role_grant"
-    id: str = key()
-    person_id: str | None = link("person.id", optional=True)
-    machine_token_id: str | None = link("machine_token.id", optional=True)
-    role: Role = word(Role)
-    unit: str = Field(default="", max_length=200)
-    at_service_id: str = Field(default="", max_length=36)
-    """No foreign key: who may do what at a service does not itself belong to that service."""
-    since: datetime = moment()
-    until: datetime | None = moment(optional=True)
-    given_by: str = Field(max_length=80)
-    created_at: datetime = moment()
-    revoked_at: datetime | None = moment(optional=True)
 
 
 class SignInLink(SQLModel, table=True):
@@ -81,24 +63,6 @@ class UserSession(SQLModel, table=True):
     ended_at: datetime | None = moment(optional=True)
 
 
-class MachineToken(SQLModel, table=True):
-    """A token for another program; it can never review, approve or accept."""
-
-    __tablename__ = "machine_token"
-    id: str = key()
-    name: str
-    prefix: str = Field(max_length=12)
-    token_hash: str = Field(unique=True, max_length=64)
-    roles: list[str] = document(list)
-    actions: list[str] = document(list)
-    """What it may do of what its roles open; empty: all of that."""
-    created_by: str = link("person.id")
-    created_at: datetime = moment()
-    expires_at: datetime = moment()
-    last_used_at: datetime | None = moment(optional=True)
-    revoked_at: datetime | None = moment(optional=True)
-
-
 class PersonIn(Shape):
     """A new person."""
 
@@ -120,17 +84,19 @@ class PersonPatch(Patch):
 
 
 class PersonOut(Shape):
-    """A person as shown."""
+    """A person as shown; what only they and administrators see is null for others."""
 
     id: str
     ref: str
     name: str
-    email: str
-    roles: list[Role]
     functions: list[str]
-    language: str
     active: bool
-    created_at: Moment
+    email: str | None = None
+    roles: list[Role] | None = None
+    language: str | None = None
+    created_at: Moment | None = None
+    doubled: bool | None = None
+    """Whether this person administers and operates or approves as well: permitted, and worth a look."""
 
 
 class SignInLinkOut(Shape):
@@ -155,46 +121,23 @@ class SessionOut(Shape):
     person: PersonOut
 
 
-class MachineTokenIn(Shape):
-    """A new machine token."""
+class PartRole(Shape):
+    """A role in a part of the organisation."""
 
-    name: Name
-    roles: Annotated[list[Role], Limits(min_length=1)]
-    valid_days: Annotated[int, Limits(ge=1, le=90)] = 90
-
-
-class MachineTokenOut(Shape):
-    """A machine token as listed, without its secret."""
-
-    id: str
-    name: str
-    prefix: str
-    roles: list[Role]
-    created_at: Moment
-    expires_at: Moment
-    revoked_at: Moment | None
-
-
-class NewMachineTokenOut(MachineTokenOut):
-    """A machine token just made; the secret is shown only now."""
-
-    token: str
+    role: Role
+    unit: str
+    service_id: str
 
 
 class WhoOut(Shape):
-    """Who is asking."""
+    """Who is asking, and what they may do where."""
 
     kind: str
     id: str
     name: Line
     roles: list[Role]
-
-
-def person_out(row: Person) -> PersonOut:
-    """The person as shown."""
-    return PersonOut.model_validate(row)
-
-
-def machine_token_out(row: MachineToken, **more: Any) -> dict[str, Any]:
-    """The token's fields as shown."""
-    return {**MachineTokenOut.model_validate(row).model_dump(), **more}
+    """In the whole organisation."""
+    grants: list[PartRole]
+    """In parts of it."""
+    actions: list[Action] | None
+    """What a machine token was made for; null for a person, who may do what their roles open."""

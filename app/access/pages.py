@@ -9,13 +9,14 @@ from starlette.responses import Response
 
 import app.access.labels  # noqa: F401 – the words of roles
 from app.access import service
-from app.access.api import PeopleQuery, address
+from app.access.api import address
 from app.access.guard import allowed, public
 from app.access.identity import cookie_name
 from app.access.models import Person, PersonIn, SessionKind
+from app.access.people import PeopleQuery
 from app.access.rules import Action, Actor, Role
 from app.access.service import EmailTaken, LinkRefused
-from app.core import clock, forms, labels
+from app.core import clock, forms, labels, limits
 from app.core.browser import Fields, form, open_form
 from app.core.db import SessionDep
 from app.core.errors import InvalidInput
@@ -38,7 +39,7 @@ def sign_in_page(request: Request, token: str = "", next: str = "/") -> HTMLResp
 @router.post("/sign-in", dependencies=[Depends(public)])
 def sign_in(request: Request, session: SessionDep, fields: Annotated[Fields, Depends(open_form)]) -> Response:
     """Exchange the one-time link for a session in this browser."""
-    request.app.state.sign_in_limit.take(request)
+    limits.take(request)
     settings: Settings = request.app.state.settings
     now, next = clock.now(), fields.text("next") or "/"
     token = fields.text("token").rpartition("token=")[2]
@@ -48,6 +49,7 @@ def sign_in(request: Request, session: SessionDep, fields: Annotated[Fields, Dep
         return render(
             request, "access/sign_in.html", status=problem.status, token="", next=next, refused=pick(problem.detail)
         )
+    limits.succeeded(request)
     answer = redirect(next)
     answer.set_cookie(
         cookie_name(settings),

@@ -60,15 +60,22 @@ _OPENS: dict[Role, frozenset[Action]] = {
     Role.AUDITOR: _EVERYBODY | {Action.READ_AUDIT},
     Role.ADMINISTRATOR: _EVERYBODY | {Action.ADMINISTER, Action.EDIT_CATALOG},
 }
-_PEOPLE_ONLY = frozenset(
+PEOPLE_ONLY = frozenset(
     {Action.REVIEW_PLAN, Action.APPROVE_PLAN, Action.REVIEW_PLAYBOOK, Action.APPROVE_RUN, Action.ACCEPT_RISK}
+    | {Action.ADMINISTER, Action.USE_OWN_SESSION}
 )
-"""A token can never review, approve or accept: these need a person who can answer for it."""
+"""A token can never review, approve or accept: these need a person who can answer for it. Nor does it give anybody
+rights, itself and its like included, or have a session."""
 _WHOLE_ONLY = frozenset({Action.ADMINISTER, Action.EDIT_PLAYBOOK, Action.REVIEW_PLAYBOOK})
 """People and playbooks are the whole organisation's: a role in a part of it opens none of these."""
 STEP_UP = frozenset({Action.APPROVE_PLAN, Action.APPROVE_RUN, Action.ACCEPT_RISK})
 """What a person answers for with their name: only shortly after they proved who they are."""
 STEP_UP_LIFE = timedelta(minutes=5)
+
+
+def opening(action: Action) -> frozenset[Role]:
+    """The roles that open `action`."""
+    return frozenset(role for role, actions in _OPENS.items() if action in actions)
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,10 @@ class Grant:
         return bool(self.unit and self.unit == part.unit) or bool(
             self.service_id and self.service_id == part.service_id
         )
+
+    def holds_in(self, unit: str) -> bool:
+        """Whether it holds for all of that unit, what is added to it tomorrow included."""
+        return bool(self.unit) and self.unit == unit
 
 
 @dataclass(frozen=True)
@@ -141,7 +152,7 @@ def may(actor: Actor, action: Action, place: Place | None = None) -> bool:
     """
     if actor.kind is Kind.SYSTEM:
         return True
-    if actor.kind is Kind.MACHINE and (action in _PEOPLE_ONLY or (actor.only is not None and action not in actor.only)):
+    if actor.kind is Kind.MACHINE and (action in PEOPLE_ONLY or (actor.only is not None and action not in actor.only)):
         return False
     if any(action in _OPENS[role] for role in actor.roles):
         return True

@@ -1,32 +1,25 @@
-"""Use cases of access: making people, signing in by one-time link, bearer sessions, machine tokens."""
+"""Use cases of access: making people, signing in by one-time link, sessions, and who stands behind a token."""
 
-import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, select
 
-from app.access.models import (
-    MachineToken,
-    MachineTokenIn,
-    Person,
-    PersonIn,
-    PersonPatch,
-    RoleGrant,
-    SessionKind,
-    SignInLink,
-    UserSession,
-)
-from app.access.rules import SYSTEM, Action, Actor, Grant, Kind, Role
+from app.access import grants, tokens
+from app.access.grants import as_actor as as_actor
+from app.access.grants import as_they_may_now as as_they_may_now
+from app.access.models import Person, PersonIn, PersonPatch, SessionKind, SignInLink, UserSession
+from app.access.rules import SYSTEM, Actor, Role
+from app.access.token_models import MachineToken
+from app.access.tokens import hashed, new_secret
 from app.core import audit
 from app.core.columns import next_ref
 from app.core.errors import Conflict, FieldError, NotSignedIn, not_found
 from app.core.messages import say
 
 LINK_LIFE = timedelta(minutes=30)
-PREFIX = "wsl_"
 
 
 class EmailTaken(Conflict):
@@ -55,28 +48,8 @@ class SignedIn:
     csrf: str
     language: str
     kind: SessionKind
-
-
-def hashed(token: str) -> str:
-    """How a token is stored: tokens have 256 random bits, so a plain SHA-256 is enough."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _new_token() -> str:
-    return PREFIX + secrets.token_urlsafe(32)
-
-
-def as_actor(person: Person, grants: frozenset[Grant] = frozenset(), *, proved_at: datetime | None = None) -> Actor:
-    """The person as the rules see them."""
-    roles = frozenset(Role(role) for role in person.roles)
-    return Actor(Kind.PERSON, person.id, person.name, roles, grants, proved_at=proved_at)
-
-
-def _grants(session: Session, whose: ColumnElement[bool], now: datetime) -> frozenset[Grant]:
-    """The roles in a part of the organisation that hold now."""
-    wanted = select(RoleGrant).where(whose, col(RoleGrant.revoked_at).is_(None), col(RoleGrant.since) <= now)
-    wanted = wanted.where(or_(col(RoleGrant.until).is_(None), col(RoleGrant.until) > now))
-    return frozenset(Grant(row.role, row.unit, row.at_service_id) for row in session.exec(wanted))
+    machine: MachineToken | None = None
+    """The token or client, where it is none of a person."""
 
 
 def find_person(session: Session, key: str) -> Person:
@@ -98,7 +71,7 @@ def add_person(session: Session, given: PersonIn, *, actor: Actor, now: datetime
         ref=next_ref(session, "PER"),
         name=given.name,
         email=email,
-        roles=sorted(given.roles),
+        roles=sorted(set(given.roles)),
         functions=given.functions,
         language=given.language,
         created_at=now,
@@ -106,12 +79,15 @@ def add_person(session: Session, given: PersonIn, *, actor: Actor, now: datetime
     session.add(person)
     session.flush()
     audit.record(session, actor.ref, "person.added", "person", person.id, roles=person.roles)
+    grants.tell_of_roles(session, person, (), actor=actor)
     return person
 
 
 def edit_person(session: Session, person: Person, patch: PersonPatch, *, actor: Actor, now: datetime) -> Person:
-    """Change roles, functions, name, language; deactivating ends every session at once."""
+    """Change roles, functions, name, language; deactivating ends every session and token at once."""
     sent = {name: value for name, value in patch.sent().items() if value is not None}
+    sent |= {name: sorted(set(sent[name])) for name in ("roles", "functions") if name in sent}
+    grants.check_edit(session, person, sent, actor=actor)
     before = {name: getattr(person, name) for name in sent}
     for name, value in sent.items():
         setattr(person, name, value)
@@ -121,13 +97,16 @@ def edit_person(session: Session, person: Person, patch: PersonPatch, *, actor: 
         live = select(UserSession).where(UserSession.person_id == person.id, col(UserSession.ended_at).is_(None))
         for each in session.exec(live):
             each.ended_at = now
+        tokens.revoke_all_of(session, person, actor=actor, now=now)
     audit.record(session, actor.ref, "person.edited", "person", person.id, changes=audit.changes(before, sent))
+    if "roles" in sent:
+        grants.tell_of_roles(session, person, before["roles"], actor=actor)
     return person
 
 
 def make_link(session: Session, person: Person, *, actor: Actor, now: datetime) -> tuple[str, datetime]:
     """A one-time sign-in token for `person` and when it ends to be good; only its hash is stored."""
-    token = _new_token()
+    token = new_secret()
     expires = now + LINK_LIFE
     session.add(SignInLink(token_hash=hashed(token), person_id=person.id, created_at=now, expires_at=expires))
     audit.record(session, actor.ref, "person.link-made", "person", person.id)
@@ -158,7 +137,7 @@ def redeem(
     if link is None or person is None or link.used_at or link.expires_at <= now or not person.active:
         raise LinkRefused(say("This sign-in link was used already or is too old. Ask for a new one."))
     link.used_at = now
-    secret = _new_token()
+    secret = new_secret()
     row = UserSession(
         token_hash=hashed(secret),
         person_id=person.id,
@@ -181,15 +160,16 @@ def identify(session: Session, token: str, *, now: datetime) -> SignedIn | None:
         person = session.get(Person, live.person_id)
         if person is None or not person.active or live.ended_at is not None or live.expires_at <= now:
             return None
-        grants = _grants(session, col(RoleGrant.person_id) == person.id, now)
-        return SignedIn(as_actor(person, grants, proved_at=live.proved_at), live.csrf, person.language, live.kind)
-    machine = session.exec(select(MachineToken).where(MachineToken.token_hash == digest)).first()
-    if machine is None or machine.revoked_at is not None or machine.expires_at <= now:
-        return None
-    roles = frozenset(Role(role) for role in machine.roles)
-    grants = _grants(session, col(RoleGrant.machine_token_id) == machine.id, now)
-    only = frozenset(Action(each) for each in machine.actions) if machine.actions else None
-    return SignedIn(Actor(Kind.MACHINE, machine.id, machine.name, roles, grants, only), "", "en", SessionKind.BEARER)
+        actor = replace(as_they_may_now(session, person, now=now), proved_at=live.proved_at)
+        return SignedIn(actor, live.csrf, person.language, live.kind)
+    return as_machine(session, MachineToken.token_hash == digest, now=now)
+
+
+def as_machine(session: Session, which: ColumnElement[bool] | bool, *, now: datetime) -> SignedIn | None:
+    """The machine token or client that meets `which`; None where there is none that is good."""
+    row = session.exec(select(MachineToken).where(which)).first()
+    actor = tokens.actor_of(session, row, now=now) if row is not None else None
+    return SignedIn(actor, "", "en", SessionKind.BEARER, row) if actor is not None else None
 
 
 def end_session(session: Session, token: str, *, now: datetime) -> None:
@@ -199,34 +179,3 @@ def end_session(session: Session, token: str, *, now: datetime) -> None:
         live.ended_at = now
         session.add(live)
         audit.record(session, f"person:{live.person_id}", "session.ended", "person", live.person_id)
-
-
-def add_machine_token(
-    session: Session, given: MachineTokenIn, *, actor: Actor, now: datetime
-) -> tuple[MachineToken, str]:
-    """A token for a program, and its secret, shown once."""
-    secret = _new_token()
-    row = MachineToken(
-        name=given.name,
-        prefix=secret[:10],
-        token_hash=hashed(secret),
-        roles=sorted(given.roles),
-        created_by=actor.id,
-        created_at=now,
-        expires_at=now + timedelta(days=given.valid_days),
-    )
-    session.add(row)
-    session.flush()
-    audit.record(session, actor.ref, "machine-token.made", "machine-token", row.id, roles=row.roles)
-    return row, secret
-
-
-def revoke_machine_token(session: Session, token_id: str, *, actor: Actor, now: datetime) -> MachineToken:
-    """End a machine token at once; repeating it is harmless."""
-    row = session.get(MachineToken, token_id)
-    if row is None:
-        raise not_found("machine token", token_id)
-    row.revoked_at = row.revoked_at or now
-    session.add(row)
-    audit.record(session, actor.ref, "machine-token.revoked", "machine-token", row.id)
-    return row

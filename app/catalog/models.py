@@ -52,6 +52,8 @@ class Service(CatalogRow, table=True):
     __tablename__ = "service"
     description: str = ""
     process_owner: str = Field(default="", max_length=200)
+    process_owner_id: str | None = link("person.id", optional=True)
+    """The one person whom `process_owner` named when it was written; None where it named nobody for certain."""
     service_owner: str = Field(default="", max_length=200)
     unit: str = Field(default="", max_length=200, index=True)
     function_supported: str = Field(default="", max_length=500)

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlmodel import Session, col
 
-from app.catalog import checks, models, shapes, supplier_shapes
+from app.catalog import checks, models, owners, shapes, supplier_shapes
 from app.catalog.resource import Many, Resource
 
 
@@ -37,6 +37,7 @@ SERVICE = Resource(
     lists={"depends_on": Many(models.ServiceDependency, "service_id", "depends_on_id", models.Service)},
     searched=("description", "function_supported", "unit", "process_owner", "service_owner"),
     check=checks.service,
+    settled=owners.settled,
 )
 SUPPLIER = Resource(
     kind="supplier",

@@ -188,6 +188,8 @@ class ServiceOut(CatalogOut, ServiceFields):
     """A service; `exitPlanExists` and `lastAuditOn` are derived."""
 
     depends_on: list[Reference]
+    process_owner_id: str | None
+    """The one person whom `processOwner` named when it was written; null where it named nobody for certain."""
     exit_plan_exists: bool
     last_audit_on: Day | None
 

@@ -26,7 +26,7 @@ CONTENT_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-HEADERS = {
+_HEADERS = {
     "Content-Security-Policy": CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -34,6 +34,12 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+
+
+def standard_headers(*, secure: bool) -> dict[str, str]:
+    """What every answer bears, whoever makes it; `secure` where people reach the service over TLS."""
+    strict = {"Strict-Transport-Security": "max-age=31536000"} if secure else {}
+    return {**_HEADERS, "Cache-Control": "no-store", **strict}
 
 
 class ForgedForm(Problem):
@@ -52,9 +58,7 @@ class Browser:
 
     def __init__(self, app: ASGIApp, *, secure: bool = False, language: str = DEFAULT) -> None:
         self.app, self.language = app, language
-        self.headers = dict(HEADERS)
-        if secure:
-            self.headers["Strict-Transport-Security"] = "max-age=31536000"
+        self.headers = standard_headers(secure=secure)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer in the visitor's language, with the headers that were not set by the route itself."""
@@ -67,7 +71,6 @@ class Browser:
                 headers = MutableHeaders(scope=message)
                 for name, value in self.headers.items():
                     headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         request = Request(scope)
@@ -171,7 +174,8 @@ def check_origin(request: Request) -> None:
 def _hosts(request: Request) -> set[str]:
     """The names under which a browser reaches us: the request's own host and the configured address."""
     base_url = getattr(getattr(request.app.state, "settings", None), "base_url", None)
-    return {request.headers.get("host", "").lower()} | ({urlsplit(base_url).netloc.lower()} if base_url else set())
+    named = {request.headers.get("host", "").lower()} | ({urlsplit(base_url).netloc.lower()} if base_url else set())
+    return named - {""}
 
 
 def local_path(address: str, default: str = "/") -> str:

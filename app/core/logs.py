@@ -1,17 +1,46 @@
-"""Log lines as JSON on standard error, with whatever looks like one of our tokens masked."""
+"""Log lines as JSON on standard error, without secrets: what blots them out is handed in by the top (`mask_with`)."""
 
 import logging
-import re
 import sys
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
-_TOKEN = re.compile(r"wsl_[A-Za-z0-9_-]{8,}|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
+_mask: Callable[[str], str] = str
+
+
+def mask_with(mask: Callable[[str], str]) -> None:
+    """From now on every line of this process's log goes through `mask`."""
+    global _mask
+    _mask = mask
 
 
 def _masked(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    return {key: _TOKEN.sub("***", value) if isinstance(value, str) else value for key, value in event.items()}
+    return {key: _shown(value) for key, value in event.items()}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_shown(each) for each in value]
+    if isinstance(value, dict):
+        return {str(name): _shown(each) for name, each in value.items()}
+    return value if value is None or isinstance(value, bool | int | float) else _mask(str(value))
+
+
+class _Plain(logging.Formatter):
+    """Lines of libraries, with their tracebacks."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The whole text, masked."""
+        return _mask(super().format(record))
+
+
+def _uncaught(error: BaseException | None) -> None:
+    """What nobody caught is told as well, masked; Python itself would print it as it is."""
+    if error is not None and not isinstance(error, KeyboardInterrupt | SystemExit):
+        logging.getLogger("wissel").critical("uncaught", exc_info=error)
 
 
 def configure(level: str) -> None:
@@ -28,5 +57,9 @@ def configure(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s %(levelname)s %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Plain("%(name)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    sys.excepthook = lambda _kind, error, _trace: _uncaught(error)
+    threading.excepthook = lambda told: _uncaught(told.exc_value)
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
-from app.core.browser import HEADERS
+from app.core.browser import standard_headers
 from app.core.errors import FieldError, InvalidInput, Problem, Unavailable
 from app.core.faults import UNCERTAIN, Fault, is_note, of
 from app.core.messages import Message, say
@@ -161,7 +161,7 @@ class Handlers:
     async def _problem(self, request: Request, problem: Problem) -> Response:
         headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
         if problem.status in {429, 503}:
-            headers["Retry-After"] = RETRY_AFTER
+            headers["Retry-After"] = str(problem.extra.get("retryAfter", RETRY_AFTER))
         return self._answer(request, problem, headers)
 
     async def _invalid(self, request: Request, error: RequestValidationError) -> Response:
@@ -192,12 +192,14 @@ class Handlers:
     async def _bug(self, request: Request, error: Exception) -> Response:
         if (fault := of(error)) is not None:  # from a middleware, so it must bring the standard headers itself
             log.error("the database or the disk refused", fault=fault, error=_first_line(error), path=request.url.path)
-            told = {**HEADERS, "API-Version": API_VERSION, "Cache-Control": "no-store", "Retry-After": RETRY_AFTER}
-            return self._answer(request, refusal(fault, error), told)
+            return self._answer(request, refusal(fault, error), {**self._standard(), "Retry-After": RETRY_AFTER})
         log.error("unexpected error", path=request.url.path, exc_info=error)
         ours = OurFault(say("Something went wrong on our side. It is in the log; try again."))
         # This answer is made outside of every middleware, so it must bring the standard headers itself.
-        return self._answer(request, ours, {**HEADERS, "API-Version": API_VERSION, "Cache-Control": "no-store"})
+        return self._answer(request, ours, self._standard())
+
+    def _standard(self) -> dict[str, str]:
+        return {**standard_headers(secure=self._app.state.settings.secure), "API-Version": API_VERSION}
 
 
 def parsed(body: bytes) -> Any:

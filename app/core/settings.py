@@ -1,10 +1,11 @@
 """Settings from the environment (``WISSEL_…``), checked at start: a bad setting stops the start."""
 
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -34,10 +35,28 @@ class Settings(BaseSettings):
     site_policy: Path | None = None
     """YAML file with what runners at this site may touch (`runners.contract.SitePolicy`)."""
     secrets_dir: Path | None = None
+    """Folder with one file per ``secret://NAME``; see `runners.secrets` for the order of the sources."""
+    openbao_url: str | None = None
+    """OpenBao or Vault, e.g. https://bao.example.nl:8200; asked last for a secret."""
+    openbao_mount: str = "secret"
+    """The KV v2 mount."""
+    openbao_path: str = "wissel"
+    """Folder in the mount; a site should have one of its own, and a policy for it."""
+    openbao_namespace: str = ""
+    openbao_token: SecretStr | None = None
+    openbao_token_file: Path | None = None
+    """File that an agent keeps fresh, instead of a token."""
+    openbao_role_id: str = ""
+    openbao_secret_id: SecretStr | None = None
+    openbao_secret_id_file: Path | None = None
     outgoing: str = ""
     """Comma-separated origins (``scheme://host:port``) that the service itself may call by HTTP; nothing by default."""
     ca_file: Path | None = None
     """PEM file of certificate authorities that are believed besides those of the system, for calls to others."""
+    machine_issuer: str | None = None
+    """Provider whose access tokens machine clients may use, exactly as it calls itself; by HTTP, so on `outgoing`."""
+    machine_audience: str = ""
+    """Audience that these must be for; default `base_url`."""
     tick_seconds: float = Field(default=10, gt=0, le=300)
     """How often the clock looks for due moments."""
     lease_seconds: float = Field(default=15, ge=1, le=600)
@@ -56,6 +75,16 @@ class Settings(BaseSettings):
             raise ValueError("name at least one site, or *")
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _names_proxies(cls, value: str) -> str:
+        for each in filter(None, (part.strip() for part in value.split(","))):
+            try:
+                ip_network(each)
+            except ValueError:
+                raise ValueError(f"'{each}' is not an address or network; name each proxy") from None
+        return value
+
     @field_validator("outgoing")
     @classmethod
     def _names_origins(cls, value: str) -> str:
@@ -64,6 +93,12 @@ class Settings(BaseSettings):
             if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or "@" in each:
                 raise ValueError(f"'{each}' is not an origin: write scheme://host:port and nothing more")
         return value
+
+    @model_validator(mode="after")
+    def _knows_for_whom(self) -> Self:
+        if self.machine_issuer is not None and not self.machine_audience_or_url:
+            raise ValueError("machine_issuer needs machine_audience (or base_url): else any token of it would do")
+        return self
 
     @field_validator("ca_file")
     @classmethod
@@ -76,9 +111,31 @@ class Settings(BaseSettings):
         return value
 
     @property
+    def machine_audience_or_url(self) -> str:
+        """What access tokens must name as their audience."""
+        return self.machine_audience or self.base_url or ""
+
+    @property
     def outgoing_origins(self) -> tuple[str, ...]:
         """The origins that the service itself may call."""
         return tuple(part.strip() for part in self.outgoing.split(",") if part.strip())
+
+    @model_validator(mode="after")
+    def _openbao_is_whole(self) -> Self:
+        if self.openbao_url is None:
+            return self
+        parts = urlsplit(self.openbao_url)
+        if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("openbao_url: https only, but for a store on this machine")
+        if parts.username is not None or parts.path.strip("/") or parts.query:
+            raise ValueError("openbao_url: scheme, host and port only; mount and path have settings of their own")
+        by_token = self.openbao_token is not None, self.openbao_token_file is not None
+        by_role = self.openbao_secret_id is not None, self.openbao_secret_id_file is not None
+        if sum((*by_token, *by_role)) != 1 or any(by_role) != bool(self.openbao_role_id):
+            raise ValueError(
+                "openbao: give a token, a token file, or a role id with its secret id or file; one of them"
+            )
+        return self
 
     @property
     def url(self) -> str:

@@ -54,6 +54,8 @@ class Drill(SQLModel, table=True):
     """Claim kind of the playbook's `proves` → key of the plan's claim."""
     owner_id: str | None = link("person.id", optional=True)
     created_by: str = Field(default="system", max_length=80)
+    editors: list[str] = document(list)
+    """Who changed it since, as the audit log names them: they approve no run of it."""
     created_at: datetime = moment()
     planned_until: datetime | None = moment(optional=True)
     """Moments up to here have been looked at; None: none yet."""

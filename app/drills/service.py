@@ -195,6 +195,8 @@ def edit_drill(
     row.participants = _people(session, merged.participants)
     if "schedule" in sent:
         begin_from(row, now=now)
+    if actor.ref not in row.editors:
+        row.editors = [*row.editors, actor.ref]
     row.revision += 1
     session.add(row)
     audit.record(session, actor.ref, "drill.edited", "drill", row.id, fields=sorted(sent))

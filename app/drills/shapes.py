@@ -264,7 +264,7 @@ class Archival(Shape):
 
 def drill_out(row: Drill) -> DrillOut:
     """The drill as shown."""
-    shown = row.model_dump(exclude={"planned_until", "created_by", "grace_s"})
+    shown = row.model_dump(exclude={"planned_until", "created_by", "editors", "grace_s"})
     return DrillOut.model_validate({**shown, "grace": row.grace_s})
 
 

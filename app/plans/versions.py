@@ -6,6 +6,7 @@ from typing import Any, assert_never
 
 from sqlmodel import Session, select
 
+from app.access.behind import people_behind
 from app.access.rules import Actor
 from app.catalog import service as catalog
 from app.catalog.models import Service
@@ -235,18 +236,19 @@ def _weakenings(session: Session, version: PlanVersion) -> list[Weakening]:
     return [each for each in session.exec(wanted) if each.approved_at is None and each.refused_at is None]
 
 
-def _require_other_person(version: PlanVersion, actor: Actor) -> None:
+def _require_other_person(session: Session, version: PlanVersion, actor: Actor) -> None:
     if version.state is not VersionState.IN_REVIEW:
         sentence = say("Version {number} is {state}, not in review.", number=version.number, state=version.state.value)
         raise VersionNotInReview(sentence, nextActions=next_operations(version))
-    if actor.person_id is None or actor.ref in {version.author, version.submitted_by, *version.editors}:
+    wrote = people_behind(session, [version.author, version.submitted_by, *version.editors])
+    if actor.person_id is None or actor.person_id in wrote:
         raise AuthorCannotApprove(say("You wrote in this version or submitted it. Another person decides on it."))
 
 
 def approve(session: Session, plan: Plan, version: PlanVersion, *, actor: Actor, now: datetime) -> PlanVersion:
     """Another person approves: the version comes into force and can never be changed; the one before is retired."""
     refuse_retired(plan)
-    _require_other_person(version, actor)
+    _require_other_person(session, version, actor)
     base = standing.approved_version(session, plan.id)
     if base is not None:
         base.state, base.retired_at = VersionState.RETIRED, now
@@ -270,7 +272,7 @@ def reject(
     session: Session, plan: Plan, version: PlanVersion, *, reason: str, actor: Actor, now: datetime
 ) -> PlanVersion:
     """Another person sends the version back: it is a draft again; what it weakened was not granted."""
-    _require_other_person(version, actor)
+    _require_other_person(session, version, actor)
     version.state, version.submitted_at, version.submitted_by = VersionState.DRAFT, None, ""
     version.revision += 1
     session.add(version)

@@ -9,6 +9,7 @@ from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, or_, select
 
+from app.access.behind import people_behind
 from app.access.rules import SYSTEM, Actor
 from app.core import audit, clock
 from app.core.errors import Conflict, NotAllowed, not_found
@@ -78,7 +79,7 @@ def _store(session: Session, text: str, playbook: Playbook, actor: Actor, *, now
         title=playbook.title.model_dump(),
         modes=[mode.value for mode in playbook.modes],
         content=playbook.model_dump(mode="json", exclude_defaults=True),
-        author_id=actor.person_id,
+        author_id=next(iter(people_behind(session, [actor.ref])), None),
         created_at=now,
     )
     _insert(session, row)

@@ -11,8 +11,9 @@ from app.core import audit
 from app.core.errors import Conflict, FieldError, InvalidInput, NotAllowed
 from app.core.messages import say
 from app.playbooks.rules import EvidenceRule, Step, StepKind
-from app.runs import approval, facts, taking_part
+from app.runs import facts, taking_part
 from app.runs.commands import _step, require
+from app.runs.independence import is_process_owner
 from app.runs.models import EvidenceFile, StepRun
 from app.runs.progress import advance, decide
 from app.runs.record import Answer
@@ -56,7 +57,7 @@ def answer(
     row, step = _step(held, step_id), held.playbook.step(step_id)
     require(held, Command.ANSWER, step_id)
     _require_option(step, row, option)
-    _require_role(session, held, step, actor)
+    _require_role(session, held, step, actor, now)
     _require_evidence(session, row, step, option, evidence, comment)
     _write(session, held, row, option, comment, actor, now)
     if step.kind is StepKind.DECIDE and row.call is Call.RUN:
@@ -74,18 +75,19 @@ def _require_option(step: Step, row: StepRun, option: str) -> None:
         raise InvalidInput(reason, errors=[FieldError("option", "unknown-option", reason)])
 
 
-def _require_role(session: Session, held: Held, step: Step, actor: Actor) -> None:
-    if not may_answer(session, held, step, actor):
+def _require_role(session: Session, held: Held, step: Step, actor: Actor, now: datetime) -> None:
+    if not may_answer(session, held, step, actor, now=now):
         role = step.role or "operator"
         raise NotYoursToAnswer(
             say("This is for the role '{role}'. You do not have that role in this drill.", role=role)
         )
 
 
-def may_answer(session: Session, held: Held, step: Step, actor: Actor) -> bool:
+def may_answer(session: Session, held: Held, step: Step, actor: Actor, *, now: datetime) -> bool:
     """Whether this is asked of this person.
 
-    The process owner of the service; else who plays the role in the drill; where nobody is named, any operator.
+    The process owner of the service, or who stands in for them; else who plays the role in the drill; where nobody is
+    named, any operator.
     """
     person = session.get(Person, actor.person_id) if actor.person_id else None
     if person is None:
@@ -93,7 +95,7 @@ def may_answer(session: Session, held: Held, step: Step, actor: Actor) -> bool:
     if step.role is None:
         return True
     if step.role == PROCESS_OWNER:
-        return approval.is_process_owner(session, held.run.service_id, person)
+        return is_process_owner(session, held.run.service_id, person, now=now)
     named = [each.person_id for each in taking_part.of(session, held.run) if each.role == step.role]
     return person.id in named if named else Role.OPERATOR in actor.roles
 

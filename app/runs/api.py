@@ -81,7 +81,7 @@ def drill_approvals(session: SessionDep, _actor: Reader, key: Key) -> list[Appro
     """Approvals of this drill's runs, those given beforehand too."""
     drill = find_drill(session, key)
     rows = session.exec(select(Approval).where(Approval.drill_id == drill.id).order_by(col(Approval.at)))
-    return [shown.approval_out(session, row) for row in rows]
+    return [shown.approval_out(session, row, now=clock.now()) for row in rows]
 
 
 @router.post("/drills/{key}/approvals", operation_id="approveDrill", status_code=201, response_model=ApprovalOut)
@@ -103,7 +103,7 @@ def approve_drill(
             valid_from=data.valid_from,
             valid_until=data.valid_until,
         )
-        return shown.approval_out(session, row)
+        return shown.approval_out(session, row, now=clock.now())
 
     return once(make, response)
 
@@ -135,7 +135,8 @@ def preview_run(session: SessionDep, _actor: Reader, key: Key) -> PreviewOut:
 def run_approvals(session: SessionDep, _actor: Reader, key: Key) -> list[ApprovalOut]:
     """The approvals that bear on this run."""
     found = service.find(session, key)
-    return [shown.approval_out(session, row) for row in approval.bearing(session, found)]
+    rows = approval.bearing(session, found, lock=False)
+    return [shown.approval_out(session, row, now=clock.now(), run=found) for row in rows]
 
 
 @router.post("/runs/{key}/approvals", operation_id="approveRun", status_code=201, response_model=ApprovalOut)
@@ -155,7 +156,7 @@ def approve_run(
             valid_until=data.valid_until,
             now=clock.now(),
         )
-        return shown.approval_out(session, row)
+        return shown.approval_out(session, row, now=clock.now())
 
     return once(make, response)
 
@@ -163,7 +164,8 @@ def approve_run(
 @router.post("/run-approvals/{id}/revocations", operation_id="revokeApproval", status_code=201)
 def revoke(session: SessionDep, actor: Approver, id: Key) -> ApprovalOut:
     """Take back an approval that you gave; a running live run pauses before its next irreversible step."""
-    return shown.approval_out(session, approval.revoke(session, id, actor, now=clock.now()))
+    now = clock.now()
+    return shown.approval_out(session, approval.revoke(session, id, actor, now=now), now=now)
 
 
 @router.get("/runs/{key}/events", operation_id="listRunEvents")

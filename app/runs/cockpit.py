@@ -274,13 +274,11 @@ def _logged(steps: list[StepOut]) -> tuple[StepOut, str] | None:
 def _approval(found: Snapshot, viewer: Viewer) -> dict[str, Any]:
     """Whether the viewer may approve or deny, and if not, why."""
     legal = {each.command for each in found.run.next_actions}
-    # Of the same kind are the ids that run.starter and drill.created_by carry.
-    made = {found.run.starter, found.drill_created_by, f"person:{found.author}"}
-    said = {each.person for each in found.approvals if each.revoked_at is None and each.digest == found.run.digest}
+    said = {each.person_id for each in found.approvals if each.revoked_at is None and each.digest == found.run.digest}
     why = ""
-    if viewer.ref in made:
+    if viewer.person_id in found.excluded:
         why = _("You planned, started or wrote this. Two other people must approve it.")
-    elif found.names.get(viewer.person_id or "") in said:
+    elif viewer.person_id in said:
         why = _("You decided about this. Somebody else must be the second person.")
     return {
         "asked": found.run.state is RunState.AWAITING_APPROVAL,

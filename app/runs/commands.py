@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app.access.rules import Actor
+from app.access.rules import SYSTEM, Actor
 from app.core import audit
 from app.core.db import locked
 from app.core.errors import Conflict, FieldError, InvalidInput, NotAllowed, NotFound
@@ -292,7 +292,7 @@ def approve(
     )
     tell(session, held.run, f"approval.{verdict.value}", now=now, actor=actor.ref, comment=comment)
     if held.run.started_at is None:
-        planning.try_start(session, run_id, actor=actor, now=now)
+        planning.try_start(session, run_id, actor=SYSTEM, now=now)  # who says yes starts nothing: the clock does
     return row
 
 

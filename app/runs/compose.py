@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from app.playbooks.locking import held
 from app.playbooks.models import PlaybookVersion
 from app.playbooks.references import InputReference, MeasurementReference, Unresolved, parse, resolve
 from app.playbooks.rules import InputType, Playbook, Step, StepKind
-from app.runs import drivers, facts
+from app.runs import beside, drivers, facts
 from app.runs.loss import Loss, passed_over
 from app.runs.rules import Direction
 from app.runs.view import shaped
@@ -78,6 +79,10 @@ def digest_now(session: Session, drill: Drill, *, by_hand: bool, loss: Loss) -> 
     return _signed(session, drill, by_hand, loss).digest
 
 
+def _named_pairs(playbook: Playbook) -> list[str]:
+    return [name for name, each in playbook.inputs.items() if each.type is InputType.ENVIRONMENT_PAIR]
+
+
 class _Signed(NamedTuple):
     """What the digest is taken of, and the digest."""
 
@@ -106,6 +111,11 @@ def _signed(session: Session, drill: Drill, by_hand: bool, loss: Loss | None) ->
         "limits": drill.limits,
         "locks": list(locks),
         "claims": drill.claims,
+        "approvals": drill.approvals,
+        "participants": drill.participants,
+        "environments": beside.environments(session, _pairs(session, drill, _named_pairs(whole))),
+        "runners": beside.runners(whole),
+        "exceptions": beside.exceptions(session, drill),
     }
     return _Signed(version, whole, inputs, locks, digest_of(signed))
 
@@ -128,13 +138,14 @@ def digest_of(signed: dict[str, Any]) -> str:
 
 def lock_keys(session: Session, drill: Drill, playbook: Playbook) -> tuple[str, ...]:
     """The environments that a run holds: both sides of each pair that its playbook locks or changes."""
-    found: set[str] = set()
-    for name in held(playbook, drivers.registry()):
-        reference = drill.inputs.get(name, drill.pair_id)
-        pair = _pair(session, reference, drill.pair_id)
-        if pair is not None:
-            found |= {f"environment:{pair.primary_id}", f"environment:{pair.fallback_id}"}
-    return tuple(sorted(found))
+    pairs = _pairs(session, drill, held(playbook, drivers.registry()))
+    return tuple(sorted({f"environment:{side}" for pair in pairs for side in (pair.primary_id, pair.fallback_id)}))
+
+
+def _pairs(session: Session, drill: Drill, names: Iterable[str]) -> list[PairRow]:
+    """The pairs of environments that these inputs of the drill name."""
+    found = [_pair(session, drill.inputs.get(name, drill.pair_id), drill.pair_id) for name in names]
+    return [pair for pair in found if pair is not None]
 
 
 def _pair(session: Session, reference: Any, default: str | None) -> PairRow | None:

@@ -1,5 +1,6 @@
 """Runner hosts at work: one long-lived child per running branch of a run, killable from any thread."""
 
+import os
 import threading
 import time
 from collections import defaultdict
@@ -7,6 +8,7 @@ from collections import defaultdict
 import structlog
 
 from runners.host_client import HostDied, HostRefused, RunnerHost
+from runners.secrets import SiteSecrets
 from runners.term import Term
 
 log = structlog.get_logger()
@@ -19,8 +21,9 @@ SPARED_FOR = 30.0
 class Hosts:
     """Idle hosts by run, kept because a new Python costs a quarter of a second and its connections are warm."""
 
-    def __init__(self, runner_user: str) -> None:
+    def __init__(self, runner_user: str, secrets: SiteSecrets | None = None) -> None:
         self._user = runner_user
+        self.secrets = secrets or SiteSecrets(os.environ)
         self.term = Term()
         self._idle: dict[str, list[RunnerHost]] = defaultdict(list)
         self._busy: dict[str, RunnerHost] = {}
@@ -41,7 +44,7 @@ class Hosts:
             else:
                 host = next((each for each in self._spare if each.alive), None)
                 self._spare = [each for each in self._spare if each is not host]
-        host = host or RunnerHost(drop_to=self._user, term=self.term).start()
+        host = host or RunnerHost(drop_to=self._user, term=self.term, secrets=self.secrets).start()
         with self._lock:
             self._busy[step_run_id] = host
         return host
@@ -89,7 +92,7 @@ class Hosts:
     def _make_spares(self, names: list[str]) -> None:
         try:
             while len(self._spare) < SPARES and self._making:
-                host = RunnerHost(drop_to=self._user, term=self.term).start()
+                host = RunnerHost(drop_to=self._user, term=self.term, secrets=self.secrets).start()
                 host.warm(names)
                 if not self._spared(host):
                     host.close()  # we were closed meanwhile

@@ -70,6 +70,8 @@ class Run(SQLModel, table=True):
     digest: str = Field(max_length=64, index=True)
     starter: str = Field(max_length=80)
     """Who planned or started it, as the audit log names actors."""
+    started_by: str = Field(default="", max_length=80)
+    """Who set a planned run going; the last approval and the clock do so for nobody."""
     author: str = Field(default="", max_length=80)
     """Who wrote the playbook version."""
     state: RunState = word(RunState, default=RunState.PLANNED, index=True)

@@ -222,9 +222,18 @@ class Performer:
             if not source.is_relative_to(folder.resolve()) or not source.is_file():
                 log.warning("evidence outside its folder was left out", path=each.path)
                 continue
+            self._mask(source)
             kept = self._evidence.put(source)
-            stored.append(StoredFile(kept.sha256, kept.size, each.media_type, each.title or each.path))
+            title = self._hosts.secrets.masks.mask(each.title or each.path)
+            stored.append(StoredFile(kept.sha256, kept.size, each.media_type, title))
         return tuple(stored)
+
+    def _mask(self, file: Path) -> None:
+        """Blot out every secret of this site: the runner's host knew only those of its own step."""
+        content = file.read_bytes()
+        masked = self._hosts.secrets.masks.mask_bytes(content)
+        if masked != content:
+            file.write_bytes(masked)
 
 
 def _keeps_progress(state: Underway) -> Callable[[Progress], None]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from app.access.rules import Actor
+from app.access.rules import Actor, Kind
 from app.core import audit
 from app.core.columns import next_ref
 from app.core.errors import Conflict, FieldError, Problem
@@ -218,7 +218,7 @@ def start(session: Session, run_id: str, *, actor: Actor, now: datetime) -> Held
     if run.started_at is not None or run.ended is not None:
         raise AlreadyStarted(say("Run {run} was started or ended before.", run=run.ref))
     held = _refit(session, held, now)
-    _require_approved(session, held, now)
+    _require_approved(session, held, actor, now)
     _refuse_frozen(session, run, now)
     debts.refuse_switch(session, run, held.playbook)
     run.queued_at = run.queued_at or now
@@ -227,6 +227,7 @@ def start(session: Session, run_id: str, *, actor: Actor, now: datetime) -> Held
     locks.take(session, run, now=now)
     approval.use(session, run, now=now)
     run.started_at, run.end_reason = now, {}
+    run.started_by = "" if actor.kind is Kind.SYSTEM else actor.ref
     drill = session.get_one(Drill, run.drill_id)
     longest = Limits.model_validate(drill.limits).latest_end
     run.latest_end_at = None if longest is None else now + timedelta(seconds=longest)
@@ -252,9 +253,9 @@ def _refuse_frozen(session: Session, run: Run, now: datetime) -> None:
         raise InFreeze(say("Now lies in the freeze '{name}' ({ref}).", name=freeze.name, ref=freeze.ref))
 
 
-def _require_approved(session: Session, held: Held, now: datetime) -> None:
+def _require_approved(session: Session, held: Held, actor: Actor, now: datetime) -> None:
     run = held.run
-    match approval.stands(session, run, now=now):
+    match approval.stands(session, run, now=now, starter=actor.ref):
         case Standing.DENIED:
             raise NotApproved(say("Run {run} was denied. It can't be started.", run=run.ref))
         case Standing.WAITING:

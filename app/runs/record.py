@@ -29,6 +29,8 @@ class Approval(SQLModel, table=True):
     person_id: str = link("person.id")
     as_owner: bool = False
     """Whether this person is the process owner of the service."""
+    stands_in_for: list[str] = document(list)
+    """Ids of those for whom this person stood in when it was given: they fill one seat with each of them."""
     verdict: ApprovalVerdict = word(ApprovalVerdict)
     comment: str = Field(default="", max_length=2000)
     at: datetime = moment()

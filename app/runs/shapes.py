@@ -9,6 +9,7 @@ from app.core.shapes import Line, Moment, Name, Prose, Shape
 from app.playbooks.rules import Mode
 from app.runs.activation_shapes import ActivationOut, AdditionOut
 from app.runs.rules import Direction, Pause, RunState, RunVerdict, StepState
+from app.runs.seats import Void
 from runners.contract import Effect, Verdict
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -256,8 +257,14 @@ class ApprovalOut(Shape):
     run_id: str | None
     drill_id: str
     person: str
+    person_id: str
     as_owner: bool
+    """Whether it was given as the process owner, or in their place."""
+    stands_in_for: list[str]
+    """Ids of those in whose seat it was given: with each of them it fills one seat."""
     verdict: str
+    void: Void | None
+    """Why it does not count, as things are now; null where it counts."""
     digest: str
     comment: str
     at: Moment

@@ -296,13 +296,14 @@ def _findings(session: Session, run: Run) -> list[dict[str, Any]]:
     return [{"ref": f.ref, "title": {"nl": f.title_nl, "en": f.title_en}, "severity": f.severity.value} for f in rows]
 
 
-def approval_out(session: Session, row: Approval) -> ApprovalOut:
-    """An approval with the name of the person."""
+def approval_out(session: Session, row: Approval, *, now: datetime, run: Run | None = None) -> ApprovalOut:
+    """An approval with the name of the person, and why it counts no more; for `run`, where it bears on one."""
     person = session.get(Person, row.person_id)
-    same = ("id", "run_id", "drill_id", "as_owner", "digest", "comment", "at", "valid_from")
+    same = ("id", "run_id", "drill_id", "person_id", "as_owner", "stands_in_for", "digest", "comment", "at")
     return ApprovalOut(
-        **{name: getattr(row, name) for name in (*same, "revoked_at", "used_at")},
+        **{name: getattr(row, name) for name in (*same, "valid_from", "revoked_at", "used_at")},
         valid_until=approval.counts_until(row),
         person=person.name if person else row.person_id,
         verdict=row.verdict.value,
+        void=approval.why_not(session, row, run or (session.get(Run, row.run_id) if row.run_id else None), now=now),
     )

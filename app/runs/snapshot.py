@@ -51,8 +51,8 @@ class Snapshot:
     at: datetime
     run: RunOut
     title: Text
-    drill_created_by: str
-    author: str
+    excluded: frozenset[str]
+    """Ids of who can't approve it: it is their own work."""
     participants: tuple[tuple[str, str], ...]
     """Name and role."""
     candidates: list[tuple[str, str]]
@@ -93,14 +93,12 @@ def take(session: Session, run: Run, *, now: datetime) -> Snapshot:
         at=now,
         run=shown.whole(session, run, now=now),
         title=held.playbook.title,
-        drill_created_by=drill.created_by,
-        author=run.author,
         participants=tuple((names.get(each.person_id, "–"), each.role) for each in taking_part.of(session, run)),
         candidates=[(row.ref, row.name) for row in people if row.active],
         roles=tuple(taking_part.roles_of(held.playbook)),
         deciders=taking_part.deciders(session, run),
         names={**names, "system": "Wissel"},
-        asked={row.step_id: _asked(session, held, row.step_id, people) for row in _waiting(held)},
+        asked={row.step_id: _asked(session, held, row.step_id, people, now) for row in _waiting(held)},
         planned=planned_ends(held, expected) if any(expected.values()) else {},
         outage_seconds=_outage(held, expected, now),
         events=_events(session, run),
@@ -108,7 +106,10 @@ def take(session: Session, run: Run, *, now: datetime) -> Snapshot:
         observations=tuple(
             session.exec(select(Observation).where(Observation.run_id == run.id).order_by(col(Observation.at).desc()))
         ),
-        approvals=tuple(shown.approval_out(session, row) for row in approval.bearing(session, run, lock=False)),
+        approvals=tuple(
+            shown.approval_out(session, row, now=now, run=run) for row in approval.bearing(session, run, lock=False)
+        ),
+        excluded=approval.excluded(session, drill, run),
         policy=approval.policy_of(drill),
         held_locks=tuple(row for row in locks.held_locks(session) if row.run_id == run.id),
         lock_keys=tuple(run.lock_keys),
@@ -125,9 +126,10 @@ def _waiting(held: Held) -> list[Any]:
     ]
 
 
-def _asked(session: Session, held: Held, step_id: str, people: Any) -> Asked:
+def _asked(session: Session, held: Held, step_id: str, people: Any, now: datetime) -> Asked:
     step = held.playbook.step(step_id)
-    may = {row.id: row.name for row in people if row.active and answers.may_answer(session, held, step, _actor(row))}
+    active = [row for row in people if row.active]
+    may = {row.id: row.name for row in active if answers.may_answer(session, held, step, _actor(row), now=now)}
     decides = step.kind is StepKind.DECIDE and held.steps[step_id].call.value == "run"
     return Asked(
         who=may,

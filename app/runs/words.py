@@ -53,6 +53,10 @@ APPROVAL_ENDED = words(
     "The approval of this run was revoked or has run out. Approve it again, or undo.",
 )
 
+DENIED_MEANWHILE = words(
+    "Iemand die mag goedkeuren zei nee tegen deze run. Laat die persoon het nee intrekken, of draai terug.",
+    "Somebody who may approve said no to this run. Have them take back the no, or undo.",
+)
 INTENT_WITHOUT_OUTCOME = words(
     "Deze stap was begonnen en heeft geen uitkomst. Kijk of het gevolg er is.",
     "This step had begun and has no outcome. Look whether its effect is there.",

@@ -166,7 +166,11 @@ def _said(ended: Ended, output: str) -> Text:
 
 def _environment(template: CommandTemplate, context: Context) -> dict[str, str]:
     own = {"WISSEL_EFFECT_KEY": context.effect_key, "WISSEL_FENCING_TOKEN": str(context.fencing_token)}
-    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", **template.environment, **own}
+    given = {
+        name: context.secret(value) if value.startswith("secret://") else value
+        for name, value in template.environment.items()
+    }
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", **given, **own}
 
 
 def _shown(argv: tuple[str, ...]) -> str:

@@ -25,7 +25,7 @@ from app.access.rules import SYSTEM, Role
 from app.core import clock, web
 from app.core.browser import Browser
 from app.core.db import Database
-from app.core.limits import RateLimit
+from app.core.limits import Budget, Limits
 from app.core.problems import Handlers
 from app.core.settings import Settings
 from runners import registry
@@ -40,7 +40,7 @@ def make_site(folder: Path) -> FastAPI:
     made.state.settings = settings
     made.state.database = Database(f"sqlite:///{folder / 'pages.db'}")
     made.state.registry = registry.load()
-    made.state.sign_in_limit = RateLimit("1000/minute")
+    made.state.limits = Limits(address=Budget(1000, 60))
     SQLModel.metadata.create_all(made.state.database.engine)
     for domain in (app.access, app.catalog, app.findings, app.playbooks, app.plans, app.reports):
         made.include_router(domain.pages.router)

@@ -191,6 +191,15 @@ def drill_row(session: Session, playbook_id: str, mode: Mode, **more: Any) -> st
     return drill.id
 
 
+ROLES = {
+    "operator": {Role.OPERATOR},
+    "approver": {Role.APPROVER},
+    "owner": {Role.APPROVER, Role.PLAN_OWNER},
+    "author": {Role.PLAN_OWNER, Role.APPROVER},
+}
+"""The people, by id, and their roles."""
+
+
 @dataclass
 class World:
     """The database with its people, and a clock that the test moves."""
@@ -203,13 +212,7 @@ class World:
         return self.now
 
     def actor(self, name: str) -> Actor:
-        roles = {
-            "operator": {Role.OPERATOR},
-            "approver": {Role.APPROVER},
-            "owner": {Role.APPROVER, Role.PLAN_OWNER},
-            "author": {Role.PLAN_OWNER, Role.APPROVER},
-        }
-        return Actor(Kind.PERSON, name, name, frozenset(roles[name]))
+        return Actor(Kind.PERSON, name, name, frozenset(ROLES[name]))
 
     def drill(self, text: dict[str, Any], mode: Mode, **more: Any) -> str:
         """A drill of this playbook; its id."""
@@ -342,16 +345,12 @@ def build(folder: Path) -> World:
 
 
 def _fill(session: Session) -> None:
-    names = ("operator", "approver", "owner", "author")
-    session.add_all(
-        Person(id=each, ref=f"PER-{n:03}", name=each, email=f"{each}@example.nl", created_at=START)
-        for n, each in enumerate(names, 1)
-    )
-    session.add(
-        Service(
-            id="service", ref="SVC-001", name="Vergunningen", process_owner="owner", created_at=START, updated_at=START
-        )
-    )
+    for n, (each, roles) in enumerate(ROLES.items(), 1):
+        named: dict[str, Any] = {"id": each, "ref": f"PER-{n:03}", "name": each, "email": f"{each}@example.nl"}
+        session.add(Person(**named, roles=sorted(roles), created_at=START))
+    when = {"created_at": START, "updated_at": START}
+    owner = {"process_owner": "owner", "process_owner_id": "owner"}
+    session.add(Service(id="service", ref="SVC-001", name="Vergunningen", **owner, **when))
     session.flush()
     for n, side in enumerate(("primary", "fallback"), 1):
         session.add(Site(id=f"site-{side}", ref=f"SIT-00{n}", name=f"dc-{side}", created_at=START, updated_at=START))

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from app.access.rules import _PEOPLE_ONLY as PEOPLE_ONLY
-from app.access.rules import Action, Actor, Kind, Role, may
+from app.access.rules import PEOPLE_ONLY, Action, Actor, Kind, Role, may
 from app.main import UndeclaredRoute, create_app, refuse_undeclared
 from tests.flow.surface import METHODS, NOTHING
 from tests.flow.whole import ADMINISTRATOR, API, EVERY_ROLE, MACHINE, PEOPLE, settings_in

@@ -8,8 +8,9 @@ import time_machine
 from sqlmodel import select
 
 from app.access import service
-from app.access.models import MachineToken, SignInLink, UserSession
+from app.access.models import SignInLink, UserSession
 from app.access.service import AlreadyBootstrapped
+from app.access.token_models import MachineToken
 from app.core import clock
 from app.core.audit import AuditEvent
 from tests.flow.whole import ADMINISTRATOR, API, MACHINE
@@ -114,8 +115,8 @@ def test_a_form_of_another_site_signs_nobody_in(whole):
 
 
 def test_guessing_sign_in_tokens_is_slowed_down(whole):
-    codes = [exchange(whole, f"wsl_guess{number:040}").status_code for number in range(25)]
-    assert codes == [401] * 20 + [429] * 5
+    codes = [exchange(whole, f"wsl_guess{number:040}").status_code for number in range(35)]
+    assert codes == [401] * 30 + [429] * 5
     answer = exchange(whole, "wsl_" + "y" * 40)
     assert (answer.json()["code"], "Retry-After" in answer.headers) == ("too-many-tries", True)
 
@@ -155,3 +156,16 @@ def test_every_change_of_access_leaves_its_row(whole):
 def test_an_address_belongs_to_one_person_whatever_its_case(whole, email):
     given = {"name": "Twin", "email": email, "roles": []}
     assert whole.refused("POST", "/people", given, by=ADMINISTRATOR) == (409, "email-taken")
+
+
+def test_guessing_bearer_tokens_is_slowed_down_and_holders_of_one_are_not(whole):
+    guesses = [
+        whole.ask("GET", f"{API}/services", headers={"Authorization": f"Bearer wsl_guess{number:040}"}).status_code
+        for number in range(70)
+    ]
+    assert guesses == [401] * 60 + [429] * 10
+    answer = whole.ask("GET", f"{API}/services", headers={"Authorization": "Bearer wsl_x"})
+    assert (answer.json()["code"], "Retry-After" in answer.headers) == ("too-many-tries", True)
+    assert answer.headers["Content-Security-Policy"]
+    assert whole.call("GET", "/services", by=MACHINE).status_code == 200
+    assert whole.ask("GET", f"{API}/services").status_code == 401

@@ -184,7 +184,7 @@ def test_a_no_to_what_began_before_approval_counts_until_it_is_taken_back(world:
         world.later(days=30)
         with world.database.transaction(write=False) as session:
             void = approval.why_void(session, session.get_one(Run, run_id), now=world.now)
-            shown_ = shown.approval_out(session, session.get_one(Approval, said))
+            shown_ = shown.approval_out(session, session.get_one(Approval, said), now=world.now)
         assert (void is not None, shown_.valid_until) == (counts, None)
         with world.database.transaction() as session:
             approval.revoke(session, said, world.actor("approver"), now=world.now)

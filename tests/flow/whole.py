@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 import app.playbooks.service
 from app.access import service as access
+from app.access.rules import PEOPLE_ONLY, Action
 from app.core import clock, migrations
 from app.core.db import Database
 from app.core.settings import Settings
@@ -38,7 +39,7 @@ EVERYBODY = "everybody"
 """One person who bears every role there is."""
 ADMINISTRATOR = "administrator"
 MACHINE = "machine"
-"""A machine token that bears every role there is."""
+"""A machine token for all that a token can do at all, made by the person with every role."""
 EVERY_ROLE = sorted({role for roles in PEOPLE.values() for role in roles} | {ADMINISTRATOR})
 
 
@@ -137,8 +138,9 @@ def populate(whole: Whole, first_token: str) -> None:
         whole.people[part] = whole.ok("POST", "/people", given, by=ADMINISTRATOR)["id"]
         answer = whole.ask("POST", f"{API}/sessions", body={"signInToken": whole.sign_in_token(part)})
         whole.tokens[part] = answer.json()["token"]
-    token = {"name": "robot", "roles": EVERY_ROLE}
-    whole.tokens[MACHINE] = whole.ok("POST", "/machine-tokens", token, by=ADMINISTRATOR)["token"]
+    actions = [action.value for action in Action if action not in PEOPLE_ONLY]
+    token = {"name": "robot", "actions": actions, "everywhere": True}
+    whole.tokens[MACHINE] = whole.ok("POST", "/machine-tokens", token, by=EVERYBODY)["token"]
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from urllib.parse import quote
 
 import pytest
 
-from runners.cleaning import Secrets, plain
+from runners.cleaning import plain
 from runners.contract import Seen, Verdict
 from runners.host_client import DeadlinePassed, HostDied, HostRefused, RunnerHost, inherited
 from runners.host_protocol import Call, ErrorKind, HostRequest
+from runners.masking import Masks
 
 SECRET = 'p@ss/w0rd "+é='
 ROOT = Path(__file__).parents[2]
@@ -35,6 +36,7 @@ class Params(BaseModel):
     model_config = ConfigDict(extra="forbid")
     do: str = "pass"
     number: int = 0
+    secrets: tuple[SecretRef, ...] = ()
 
 class Probe(Runner):
     name, Params, effect, repeat = "test.probe", Params, Effect.OBSERVES, Repeat.KEYED
@@ -116,6 +118,7 @@ FORMS = [
     json.dumps(SECRET, ensure_ascii=False),
     "".join(c + "\x1b[0m" for c in SECRET),
 ]
+NAMED = ("secret://db.main", "secret://from-file", "secret://missing")
 
 
 @pytest.fixture
@@ -127,6 +130,7 @@ def site(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "lib" / "probes.py").write_text(textwrap.dedent(RUNNERS))
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "from-file").write_text("value of the file\n")
+    (tmp_path / "secrets" / "from-file").chmod(0o600)
     return inherited() | {
         "PYTHONPATH": os.pathsep.join([str(tmp_path / "lib"), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep),
         "WISSEL_SECRET_DB_MAIN": SECRET,
@@ -150,7 +154,7 @@ def asked(tmp_path):
             id="1",
             call=call,
             runner=runner,
-            params={"do": do, **params},
+            params={"do": do, "secrets": NAMED, **params},
             effect_key="run:step:1",
             fencing_token=7,
             deadline=datetime.now(UTC) + timedelta(seconds=within),
@@ -273,7 +277,7 @@ def test_programs_started_by_a_runner_do_not_inherit_the_secrets(host, asked):
     ["postgresql://wissel:s3cr3t%2Fx@db/main", "host=db user=wissel password=s3cr3t%2Fx", "password = 's3cr3t%2Fx'"],
 )
 def test_the_password_inside_a_connection_string_is_masked_on_its_own(secret):
-    assert "s3cr3t" not in Secrets([secret]).mask("login failed for s3cr3t%2Fx")
+    assert "s3cr3t" not in Masks([secret]).mask("login failed for s3cr3t%2Fx")
 
 
 def test_kept_objects_live_until_they_are_forgotten(host, asked):

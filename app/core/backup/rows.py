@@ -34,21 +34,27 @@ _CARRIED = (DateTime, Date, Boolean, Integer, Float, String, JSON)
 
 def tables(connection: Connection) -> list[Table]:
     """The tables that a backup holds, each after those that it refers to."""
-    found = MetaData()
-    found.reflect(connection, only=lambda name, _: name not in LEFT_OUT and not name.startswith(ENGINE))
-    for table in found.sorted_tables:
+    reflected = MetaData()
+    reflected.reflect(connection, only=lambda name, _: name not in LEFT_OUT and not name.startswith(ENGINE))
+    # Also reflected: what is left out, where another table refers to it.
+    found = [table for table in reflected.sorted_tables if table.name not in LEFT_OUT]
+    for table in found:
         for column in table.columns:
             if not isinstance(column.type, _CARRIED):
                 raise TypeError(f"{table.name}.{column.name}: a backup can't carry {column.type!r}")
-    return found.sorted_tables
+    return found
 
 
 def read(connection: Connection, table: Table) -> Iterator[bytes]:
-    """Each row as a line of JSON; a document as the text that the database holds, so that nothing in it changes."""
+    """Each row as a line of JSON; a document as the text that the database holds, so that nothing in it changes.
+
+    A row that refers to one that is left out is left out with it.
+    """
+    lost = [key.parent for key in table.foreign_keys if key.column.table.name in LEFT_OUT]
     wanted: list[ColumnElement[Any]] = [
         cast(column, String).label(column.name) if isinstance(column.type, JSON) else column for column in table.columns
     ]
-    statement = select(*wanted).order_by(*table.primary_key.columns)
+    statement = select(*wanted).where(*(column.is_(None) for column in lost)).order_by(*table.primary_key.columns)
     for row in connection.execution_options(stream_results=True, yield_per=BATCH).execute(statement).mappings():
         plain = {name: _plain(value) for name, value in row.items()}
         yield json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

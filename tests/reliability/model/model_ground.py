@@ -114,7 +114,11 @@ def _fill(session: Session) -> None:
         session.add(
             Person(id=name, ref=f"PER-{number:03}", name=name, email=email, roles=sorted(ROLES[name]), created_at=START)
         )
-    session.add(Service(id="service", ref="SVC-001", name="Vergunningen", process_owner="owner", **when))
+    session.add(
+        Service(
+            id="service", ref="SVC-001", name="Vergunningen", process_owner="owner", process_owner_id="owner", **when
+        )
+    )
     session.flush()
     for number, side in enumerate(("primary", "fallback"), 1):
         session.add(Site(id=f"site-{side}", ref=f"SIT-00{number}", name=side, **when))
