@@ -18,6 +18,7 @@ from app.access.rules import SYSTEM
 from app.core import audit, clock, logs
 from app.core.db import Database
 from app.core.evidence import EvidenceStore
+from app.core.post import Post
 from app.core.rounds import Rounds
 from app.core.settings import Settings
 from app.findings import sweep as findings_sweep
@@ -43,6 +44,8 @@ LONG_SECONDS = 600.0
 FLUSH_SECONDS = 1.0
 KIT_SECONDS = 60.0
 """How often the emergency kits are made again where something changed."""
+POST_SECONDS = 5.0
+"""How often the outbox is looked at."""
 WATCH_SECONDS = 0.25
 """How often running bodies are looked at: an abort must reach them within a second."""
 
@@ -83,6 +86,7 @@ class Worker:
         self._looking: set[str] = set()
         self._flushed: dict[str, float] = {}
         self._renewal = Renewal(settings, database)
+        self._sender = Post(settings, database)
 
     def start(self) -> None:
         """Take over what this host's dead processes held, then begin."""
@@ -108,6 +112,7 @@ class Worker:
         made.add("sweeper", SWEEP_SECONDS, self._sweep, late=10.0, stuck=STUCK_SECONDS)
         made.add("clock", tick, self._tick, late=max(5.0, 3 * tick), stuck=STUCK_SECONDS)
         made.add("judge", 6 * tick, self._judge, late=max(LONG_SECONDS, 18 * tick), stuck=LONG_SECONDS)
+        made.add("post", POST_SECONDS, self._post, late=LONG_SECONDS, stuck=LONG_SECONDS)
         made.add("kits", KIT_SECONDS, self._kits, late=max(LONG_SECONDS, 3 * KIT_SECONDS), stuck=LONG_SECONDS)
         return made
 
@@ -291,6 +296,10 @@ class Worker:
             self._renewal.look(now=clock.now())
         except (SQLAlchemyError, OSError) as error:
             log.warning("the emergency kits could not be made", error=str(error).splitlines()[0])
+
+    def _post(self) -> None:
+        """Mail and webhooks; a server that does not answer holds nothing else up."""
+        self._sender.look(clock.now)
 
     def _tick(self) -> None:
         service.tick(self.database, self.registry, now=clock.now(), went_on=lambda: self._rounds.went_on("clock"))

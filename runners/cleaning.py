@@ -18,18 +18,37 @@ _TERMINAL = re.compile(
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor
     r"|\x1b[ -/]*[0-~]?"
 )
-_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029")
+JOINERS = frozenset("\u200c\u200d\ufe0e\ufe0f")
+"""Invisible, and needed to write some languages and emoji."""
+_BLANK = frozenset("\u115f\u1160\u17b4\u17b5\u2028\u2029\u2800\u3164\uffa0")
+"""Letters and marks without a shape, and separators of lines that are none."""
 
 
 def plain(text: str, limit: int = LINE_LENGTH) -> str:
     """`text` as one line without control, terminal and direction codes, cut to `limit` characters."""
     shown = _TERMINAL.sub("", text[: limit * 8])
-    kept = "".join(" " if c in "\t\n" else c for c in shown if c in "\t\n" or not _hidden(c))
+    kept = "".join(" " if c in "\t\n" else c for c in shown if c in "\t\n" or not hidden(c))
     return kept if len(kept) <= limit and len(text) <= limit * 8 else kept[: limit - 1] + "…"
 
 
-def _hidden(character: str) -> bool:
-    return character in _TURNING or unicodedata.category(character) in ("Cc", "Cs")
+def hidden(character: str) -> bool:
+    """Whether a character shows nothing or turns the reading direction: what is read is not what stands there."""
+    code = ord(character)
+    if 0x20 <= code < 0x7F:
+        return False
+    selector = 0xFE00 <= code <= 0xFE0F or 0xE0100 <= code <= 0xE01EF or 0x180B <= code <= 0x180F
+    return selector or character in _BLANK or unicodedata.category(character) in ("Cc", "Cf", "Cs")
+
+
+def cleaned(value: Any) -> Any:
+    """A JSON value whose texts and keys are `plain`; for what a host says, whatever runs in it."""
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, list):
+        return [cleaned(each) for each in value]
+    if isinstance(value, Mapping):
+        return {plain(key): cleaned(each) for key, each in value.items()}
+    return value
 
 
 def clean(value: Any, masks: Masks) -> Any:

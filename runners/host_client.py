@@ -1,5 +1,6 @@
 """The worker's side of a runner host: starts the child process, calls runners in it, and can kill it at any moment."""
 
+import json
 import os
 import pwd
 import selectors
@@ -12,9 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from runners.cleaning import LINES, plain
+from runners.cleaning import LINES, cleaned, plain
 from runners.contract import Text
 from runners.host_protocol import LONGEST_LINE, Call, HostReply, HostRequest, Progress
 from runners.processes import MARK, is_alive, kill_marked, kill_tree
@@ -262,14 +261,15 @@ class RunnerHost:
         try:
             line = self._line(self._talk, until)
             if line is not None:
-                return HostReply.model_validate_json(line)
+                # Cleaned on this side too: a driver that means harm can write to the pipe past its own host.
+                return HostReply.model_validate_json(json.dumps(cleaned(json.loads(line))))
         except TimeoutError as late:
             self.kill()
             raise DeadlinePassed(
                 "hij had op tijd geen antwoord; zijn processen zijn beëindigd",
                 "the call had not answered at its deadline; its processes were killed",
             ) from late
-        except (ValidationError, OverflowError) as error:
+        except (ValueError, RecursionError, OverflowError) as error:
             self.kill()
             raise HostDied(
                 "hij gaf iets dat geen antwoord is", "the runner host said something that is no reply"

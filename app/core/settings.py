@@ -6,10 +6,12 @@ from typing import Literal, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from app.core.post_settings import PostSettings
 
 
-class Settings(BaseSettings):
+class Settings(PostSettings):
     """Everything that an installation can set; an unknown ``WISSEL_`` name in the environment is left alone."""
 
     model_config = SettingsConfigDict(env_prefix="WISSEL_", extra="ignore")

@@ -18,8 +18,12 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from runners import cleaning
+
 _CONTROL_ALLOWED = {"\n", "\t"}
-_BIDI = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
+_TURNING = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
+_SOFT_HYPHEN = "\u00ad"
+"""Comes along with text that is copied from elsewhere, and hides nothing in a longer text."""
 LONGEST_SECONDS = 100 * 366 * 86400
 
 
@@ -53,11 +57,14 @@ class Patch(Shape):
 def _clean_text(value: str, *, multiline: bool) -> str:
     text = unicodedata.normalize("NFC", value).strip()
     for character in text:
-        if character in _BIDI:
+        allowed = _CONTROL_ALLOWED | {_SOFT_HYPHEN} if multiline else ()
+        if character in cleaning.JOINERS or character in allowed or not cleaning.hidden(character):
+            continue
+        if character in _TURNING:
             raise ValueError("text must not contain characters that turn the reading direction")
-        category = unicodedata.category(character)
-        if category == "Cs" or (category == "Cc" and not (multiline and character in _CONTROL_ALLOWED)):
+        if unicodedata.category(character) in ("Cc", "Cs"):
             raise ValueError("text must not contain control characters")
+        raise ValueError("text must not contain characters that show nothing")
     return text
 
 

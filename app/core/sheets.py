@@ -18,7 +18,8 @@ MOST_ROWS = 10_000
 """More rows than this are not in one file; the filters make the list shorter."""
 _BOM = "\ufeff"
 """Without it spreadsheets take UTF-8 for something else."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠")
+"""How a formula begins in some spreadsheet, those that take full-width signs for ordinary ones included."""
 
 
 def asked(request: Request) -> bool:
@@ -62,11 +63,12 @@ def cell(value: Any) -> str:
         case int() | float():
             return f"{value:.15g}"
         case {"ref": ref}:
-            return str(ref)
+            return cell(str(ref))
         case Mapping():
             return json.dumps(value, ensure_ascii=False) if value else ""
         case list():
             return "; ".join(cell(each) for each in value)
         case _:
             text = str(value)
-            return f"'{text}" if text.startswith(_FORMULA) else text
+            risky = text.lstrip().startswith(_FORMULA) or text.startswith(("\t", "\r", "\n"))
+            return f"'{text}" if risky else text

@@ -1,7 +1,6 @@
 """Reads YAML 1.2 within limits: no anchors, tags, merge keys or duplicates, and the line of each key is known."""
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,12 +19,11 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from app.core.messages import Message, say
+from runners.cleaning import JOINERS, hidden
 
 LARGEST = 256 * 1024
 MOST_NODES = 10_000
 DEEPEST = 20
-_TURNING = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
-_UNCLEAN = frozenset({"Cs", "Cc", "Zl", "Zp"})
 """Categories of characters that nobody sees: lone surrogates, controls, line and paragraph separators."""
 _STAND_IN = "?"
 """Takes the place of a refused text, so that no message repeats it."""
@@ -69,6 +67,7 @@ class _Stop(Exception):
 def read(text: str) -> Document:
     """The document in `text`; its `faults` say what was refused. Never raises for bad text."""
     document = Document()
+    text = text.removeprefix("\ufeff")  # some editors begin each file with it
     document.faults.extend(_before_parsing(text))
     if document.faults:
         return document
@@ -98,7 +97,7 @@ def _before_parsing(text: str) -> Iterator[Fault]:
 def _unclean(text: str, *, but: str) -> Message | None:
     """Why a text is refused for its characters; `but` are permitted all the same."""
     for character in text:
-        if character not in but and (character in _TURNING or unicodedata.category(character) in _UNCLEAN):
+        if character not in but and character not in JOINERS and hidden(character):
             return say(
                 "Character U+{code} is invisible or turns the reading direction. Remove it.",
                 code=f"{ord(character):04X}",

@@ -6,7 +6,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from app.access.models import Person
-from app.access.rules import Actor, Role
+from app.access.rules import Actor
 from app.core import audit
 from app.core.columns import next_ref
 from app.core.errors import Conflict, FieldError, InvalidInput, NotAllowed
@@ -19,11 +19,12 @@ from app.plans.models import Plan, PlanVersion
 from app.plans.standing import approved_version, find_plan
 from app.playbooks.models import PlaybookVersion
 from app.playbooks.rules import ClaimKind, Mode, Playbook, opposed
-from app.runs import planning, takeover
+from app.runs import activated, obligations, planning, reminders, takeover
 from app.runs.activation_inputs import filled, playbook_for, what_is_lost
 from app.runs.activation_shapes import ActivationBase, ActivationIn
 from app.runs.approval import Standing, stands
 from app.runs.incidents import open_incident
+from app.runs.independence import may_approve, process_owner
 from app.runs.loss import ObligationKind, alarm_fault, noticed, undecided
 from app.runs.models import Activation, Obligation, Run
 from app.runs.view import Held, hold, tell
@@ -229,10 +230,19 @@ def _note(session: Session, run: Run, activation: Activation, actor: Actor, now:
     open_incident(session, run, activation, now=now, actor=actor)
 
 
+def _approvers(session: Session, run: Run, actor: Actor, now: datetime) -> list[Person]:
+    """Everybody else who may approve this, the process owner first."""
+    drill = session.get_one(Drill, run.drill_id)
+    owner = process_owner(session, drill.service_id)
+    people = session.exec(select(Person).where(col(Person.active).is_(True)).order_by(col(Person.ref))).all()
+    found = [row for row in people if row.id != actor.person_id and may_approve(session, drill, row, now=now)]
+    return sorted(found, key=lambda row: owner is None or row.id != owner.id)
+
+
 def _break_glass(session: Session, run: Run, activation: Activation, actor: Actor, now: datetime) -> None:
     """Tell every approver, and owe a review by one of them."""
-    people = session.exec(select(Person).where(col(Person.active).is_(True))).all()
-    activation.alerted = [row.id for row in people if Role.APPROVER.value in row.roles and row.id != actor.person_id]
+    people = _approvers(session, run, actor, now)
+    activation.alerted = [row.id for row in people]
     text = {
         "nl": f"{run.ref} is begonnen zonder goedkeuring vooraf. Beoordeel dit: {activation.reason}",
         "en": f"{run.ref} began before it was approved. Review it: {activation.reason}",
@@ -246,6 +256,11 @@ def _break_glass(session: Session, run: Run, activation: Activation, actor: Acto
         due_at=now + REVIEW_WITHIN,
     )
     session.add_all([activation, review])
+    session.flush()
+    reminders.alarm(session, run, activation, people, now=now)
+    involved = activated.involved(session, run)
+    reviewers = [row for row in people if f"person:{row.id}" not in involved]
+    obligations.ask_review(session, review, run, reviewers[0] if reviewers else None, now=now)
     tell(session, run, "activation.glass-broken", now=now, actor=actor.ref, told=len(activation.alerted))
     detail = {"ref": run.ref, "reason": activation.reason, "told": activation.alerted}
     audit.record(session, actor.ref, "activation.glass-broken", "run", run.id, **detail)

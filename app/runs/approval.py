@@ -132,6 +132,17 @@ def stands(session: Session, run: Run, *, now: datetime, starter: str = "") -> S
     return _enough(session, run, standing(policy, told, run.digest, excluded=out, now=now))
 
 
+def beforehand(session: Session, drill: Drill, *, now: datetime) -> Standing:
+    """Where the approvals stand that were given for the drill's next run and that no run has used."""
+    policy = policy_of(drill)
+    if policy is None:
+        return Standing.GRANTED
+    unused = select(Approval).where(Approval.drill_id == drill.id, col(Approval.run_id).is_(None))
+    told = [_said(session, drill, row, now) for row in session.exec(unused.where(col(Approval.used_at).is_(None)))]
+    out = excluded(session, drill, None)
+    return standing(policy, told, _digest(session, drill, None), excluded=out, now=now)
+
+
 def _enough(session: Session, run: Run, found: Standing) -> Standing:
     """Under break-glass the real thing waits for nobody; one deny stops it all the same."""
     waits = found is Standing.WAITING

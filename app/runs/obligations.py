@@ -6,9 +6,10 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from app.access.models import Person
 from app.access.rules import SYSTEM, Actor
 from app.catalog.models import EnvironmentPair
-from app.core import audit
+from app.core import audit, formats
 from app.core.errors import Conflict, FieldError, InvalidInput, NotAllowed, not_found
 from app.core.listing import paged
 from app.core.messages import say
@@ -141,6 +142,8 @@ def review(
     tell(session, run, "activation.reviewed", now=now, actor=actor.ref, agreed=agreed, reason=reason)
     detail = {"ref": run.ref, "agreed": agreed, "reason": reason}
     audit.record(session, actor.ref, "activation.reviewed", "run", run.id, **detail)
+    told = "An approver reviewed it."
+    findings.withdraw(session, _review_key(row), now=now, actor=SYSTEM, reason=told)
     if not agreed:
         title = Text(
             nl=f"{run.ref}: beginnen zonder goedkeuring was niet terecht: {reason}",
@@ -148,6 +151,19 @@ def review(
         )
         _open_finding(session, row, run, title, now)
     return row
+
+
+def ask_review(session: Session, row: Obligation, run: Run, owner: Person | None, *, now: datetime) -> None:
+    """A finding from the first moment on, with who sees to the review and until when; the review itself closes it."""
+    nl, en = row.text["nl"], row.text["en"]
+    new = _finding(row, run, Text(nl=nl, en=en), key=_review_key(row), source=Source.RULE, severity=Severity.MEDIUM)
+    finding = findings.open_finding(session, new, now=now, actor=SYSTEM)
+    finding.owner_id, finding.due_on = owner.id if owner else None, formats.local(row.due_at).date()
+    session.add(finding)
+
+
+def _review_key(row: Obligation) -> str:
+    return f"review:{row.id}"
 
 
 def _pass_at_last(session: Session, run: Run) -> None:
@@ -167,7 +183,12 @@ def remind(session: Session, *, now: datetime) -> None:
     late = select(Obligation).where(col(Obligation.done_at).is_(None), col(Obligation.due_at) <= now)
     for row in session.exec(late).all():
         run = session.get_one(Run, row.run_id)
-        _open_finding(session, row, run, _late(row, run), now)
+        if row.kind is ObligationKind.REVIEW:
+            key, source = _review_key(row), Source.RULE  # it is open since the glass was broken; now it is serious
+            new = _finding(row, run, _late(row, run), key=key, source=source)
+            findings.open_finding(session, new, now=now, actor=SYSTEM)
+        else:
+            _open_finding(session, row, run, _late(row, run), now)
 
 
 def _late(row: Obligation, run: Run) -> Text:
@@ -182,18 +203,29 @@ def _late(row: Obligation, run: Run) -> Text:
 
 
 def _open_finding(session: Session, row: Obligation, run: Run, title: Text, now: datetime) -> None:
-    new = findings.NewFinding(
-        key=f"obligation:{row.id}",
+    findings.open_finding(session, _finding(row, run, title, key=f"obligation:{row.id}"), now=now, actor=SYSTEM)
+
+
+def _finding(
+    row: Obligation,
+    run: Run,
+    title: Text,
+    *,
+    key: str,
+    source: Source = Source.RUNNER,
+    severity: Severity = Severity.HIGH,
+) -> findings.NewFinding:
+    return findings.NewFinding(
+        key=key,
         plan_id=run.plan_id,
         claim_key=None,
         object_ids=(),
-        source=Source.RUNNER,
+        source=source,
         cause=Cause.ORGANISATION,
-        severity=Severity.HIGH,
+        severity=severity,
         title=title,
         description=row.what,
         level=None,
         run_id=run.id,
         service_id=run.service_id,
     )
-    findings.open_finding(session, new, now=now, actor=SYSTEM)

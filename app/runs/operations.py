@@ -37,6 +37,7 @@ from app.runs.shapes import (
     RunOut,
 )
 from app.runs.view import Held, read, tell
+from runners.cleaning import plain
 
 router = api_router("/runs", tag="runs")
 Operator = Annotated[Actor, Depends(allowed(Action.OPERATE_RUN))]
@@ -197,8 +198,8 @@ def keep(
         attempt=row.attempt,
         sha256=kept.sha256,
         size=kept.size,
-        media_type=(file.content_type or "application/octet-stream")[:120],
-        title=title or (file.filename or "")[:200],
+        media_type=plain(file.content_type or "application/octet-stream", 120),
+        title=title or plain(file.filename or "", 200),
         at=now,
     )
     session.add(stored)

@@ -16,7 +16,7 @@ from app.drills.readiness import lacks
 from app.drills.rules import Attendance, Limits
 from app.plans.models import PlanVersion
 from app.playbooks.rules import Mode, StepKind
-from app.runs import activated, approval, debts, drivers, locks, takeover, words
+from app.runs import activated, approval, debts, drivers, locks, reminders, takeover, words
 from app.runs.approval import Standing
 from app.runs.compose import ORCHESTRATOR, Composed, compose
 from app.runs.finish import finish_run
@@ -303,7 +303,10 @@ def _not_yet(session: Session, held: Held, reason: Problem, now: datetime) -> No
     if run.latest_start_at is not None and now > run.latest_start_at:
         finish_run(session, held, RunState.MISSED, now=now, reason=str(reason))
         _tell_moment(session, run, reason, now)
+        reminders.tell_missed(session, run, words.of_problem(reason), now=now)
         return
+    if isinstance(reason, NotApproved):
+        reminders.remind(session, run, now=now)
     held.refresh_state()
     session.add(run)
 

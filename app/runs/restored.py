@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from app.catalog import service as catalog
 from app.catalog.models import Environment, EnvironmentPair
-from app.core import audit
+from app.core import audit, outbox
 from app.core.columns import jump_ahead
 from app.core.incarnation import Incarnation
 from app.drills import claiming
@@ -76,6 +76,7 @@ def come_up(session: Session, life: Incarnation, *, now: datetime) -> list[Found
     session.add(life)
     session.flush()
     jump_ahead(session, taken_at=life.taken_at, now=now)
+    outbox.keep_all(session)
     reason = why(life)
     for approval in _open_approvals(session):
         approval.revoked_at = now

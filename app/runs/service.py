@@ -13,7 +13,7 @@ from app.core.errors import Problem
 from app.drills import claiming
 from app.drills.models import Drill, DrillMoment
 from app.drills.rules import MomentState
-from app.runs import drivers, handover, leases, obligations, planning, steps, words
+from app.runs import drivers, handover, leases, obligations, planning, reminders, steps, words
 from app.runs.models import Run, StepRun
 from app.runs.progress import advance
 from app.runs.rules import ENDS, Pause, RunState, passed_no_return
@@ -55,6 +55,7 @@ def tick(database: Database, registry: Registry, *, now: datetime, went_on: Call
         went_on()
     with database.transaction() as session:
         obligations.remind(session, now=now)
+        reminders.remind_of_coming(session, now=now)
     for step in _unserved(database, now):
         with database.transaction() as session:
             handover.nobody_there(session, step.step_run_id, step.attempt, now=now)

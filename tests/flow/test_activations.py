@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import Session, select
 
 from app.access.models import Person
 from app.access.rules import Actor, Kind, Role
@@ -17,6 +17,7 @@ from app.playbooks.rules import Playbook
 from app.runs import ahead, answers, approval, commands, obligations, shown, steps
 from app.runs.activation_shapes import ThenActivateIn
 from app.runs.debts import DebtOpen
+from app.runs.loss import ObligationKind
 from app.runs.models import Activation, EnvironmentLock, EvidenceFile, Obligation, Run, RunAddition, RunEvent
 from app.runs.record import Approval, ApprovalVerdict
 from app.runs.rules import RunState
@@ -134,13 +135,27 @@ def test_who_voted_in_it_does_not_review_it(world: World) -> None:
     assert refused.value.code == "review-not-yours"
 
 
-def test_a_review_that_nobody_gives_in_time_becomes_a_finding(world: World) -> None:
-    activated(world)
+def test_a_review_is_a_finding_from_the_start_serious_when_it_is_late_and_gone_once_it_is_given(world: World) -> None:
+    run_id = activated(world)
+
+    def asked(session: Session) -> Finding:
+        [row] = [row for row in session.exec(select(Finding)) if "Review it" in row.title_en]
+        return row
+
     with world.database.transaction() as session:
+        row = asked(session)
+        assert (row.state.value, row.severity.value, row.owner_id) == ("open", "medium", "owner"), "not who began it"
+        assert row.due_on == (world.now + timedelta(hours=72)).date()
         obligations.remind(session, now=world.later(hours=71))
-        assert not [row for row in session.exec(select(Finding)) if "Not reviewed" in row.title_en]
+        assert asked(session).severity.value == "medium"
         obligations.remind(session, now=world.later(hours=2))
-        assert [row for row in session.exec(select(Finding)) if "Not reviewed" in row.title_en]
+        assert asked(session).severity.value == "high"
+    with world.database.transaction() as session:
+        [owed] = [each for each in obligations.open_of(session, run_id) if each.kind is ObligationKind.REVIEW]
+        obligations.review(
+            session, owed.id, actor=world.actor("approver"), agreed=True, reason="it was right", now=world.now
+        )
+        assert asked(session).state.value == "rejected"
 
 
 def test_without_breaking_the_glass_it_waits_for_two_others_and_one_no_ends_it(world: World) -> None:
