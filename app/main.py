@@ -28,6 +28,7 @@ import app.reports.kit.api
 import app.reports.pages
 import app.runs.api
 import app.runs.pages
+from app.access import reach
 from app.access.identity import Identity
 from app.core import health, openapi, web
 from app.core.browser import Browser
@@ -128,13 +129,19 @@ def _publish_openapi(made: FastAPI) -> None:
 
 
 def refuse_undeclared(made: FastAPI) -> None:
-    """Deny by default: raise `UndeclaredRoute` for any API or page route without a declared permission."""
+    """Deny by default: raise `UndeclaredRoute` for any API or page route without a declared permission.
+
+    And for one whose address names something of which it cannot be told to whom it belongs.
+    """
     for route in iter_route_contexts(made.routes):
         endpoint, dependant = route.endpoint, getattr(route, "dependant", None)
         if dependant is None or hasattr(endpoint, "action"):
             continue
         if not _declares(dependant):
             raise UndeclaredRoute(f"{sorted(route.methods or [])} {route.path} declares no permission")
+        named = reach.named_by(route.path or "")
+        if named is not None and not reach.is_known(named[0]):
+            raise UndeclaredRoute(f"{route.path}: nobody knows whose a thing of '{named[0]}' is; tell app.access.reach")
 
 
 def _declares(dependant: Any) -> bool:

@@ -25,6 +25,8 @@ _LINKS = {"environment_lock": {"run_id": "run"}}
 """Columns that name rows of another table without a foreign key, since the row outlives what it names."""
 _COLLECTIONS = {"people": "person", "kits": _SERVICE, "playbooks": "playbook_version", "run-approvals": "run_approval"}
 """Tables of the collections in addresses whose name does not follow from that of the collection."""
+_WITHOUT_ROWS = frozenset({"runners"})
+"""Collections in addresses that are no rows of ours, and the whole organisation's."""
 _ORGANISATIONS = frozenset({"supplier", "site", "playbook_version", "person", "machine_token"})
 """Tables of which each row is the whole organisation's."""
 _BY_PEOPLE = _ORGANISATIONS | {
@@ -147,14 +149,18 @@ def _placed() -> tuple[Any, ...]:
 @cache
 def is_placed(table: Table) -> bool:
     """Whether rows of this table belong to services, or may."""
-    return _leads(table, frozenset())
+    return _leads(table, frozenset()) is not None
 
 
-def _leads(table: Table, above: frozenset[str]) -> bool:
-    if table.name == _SERVICE or table.name in _NOBODY_ELSES or _between(table) is not None:
-        return True
+def _leads(table: Table, above: frozenset[str]) -> int | None:
+    """Over how many rows rows of this table lead to a service, by the shortest way; None: they never do."""
+    if table.name == _SERVICE or table.name in _NOBODY_ELSES:
+        return 0
+    if _between(table) is not None:
+        return 1
     above |= {table.name}
-    return any(_leads(there, above) for _, there in _links(table) if there.name not in above)
+    steps = [_leads(there, above) for _, there in _links(table) if there.name not in above]
+    return min((each + 1 for each in steps if each is not None), default=None)
 
 
 def _links(table: Table) -> list[tuple[Column[Any], Table]]:
@@ -163,11 +169,13 @@ def _links(table: Table) -> list[tuple[Column[Any], Table]]:
     return [(key.parent, key.column.table) for key in table.foreign_keys] + told
 
 
+@cache
 def _ways(table: Table) -> list[tuple[Column[Any], Table]]:
-    """The columns by which rows of this table belong to services: one that names the service of each row, else all."""
+    """The columns by which rows of this table belong to services: the nearest that each row has, else all."""
     links = [(column, there) for column, there in _links(table) if there is not table and is_placed(there)]
-    straight = [(column, there) for column, there in links if there.name == _SERVICE and not column.nullable]
-    return straight or links
+    always = [(column, there) for column, there in links if not column.nullable]
+    nearest = min((_leads(there, frozenset()) or 0 for _, there in always), default=0)
+    return [(column, there) for column, there in always if (_leads(there, frozenset()) or 0) == nearest] or links
 
 
 def _within(table: Table, seen: Sight) -> ColumnElement[bool]:
@@ -202,6 +210,11 @@ def table_of(collection: str) -> Table | None:
     tables = SQLModel.metadata.tables
     singular = collection.removesuffix("s").replace("-", "_")
     return tables.get(_COLLECTIONS.get(collection, singular))
+
+
+def is_known(collection: str) -> bool:
+    """Whether it can be told where the things that an address of this collection names stand."""
+    return collection in _WITHOUT_ROWS or table_of(collection) is not None
 
 
 def named_by(path: str) -> tuple[str, str] | None:

@@ -66,6 +66,8 @@ PEOPLE_ONLY = frozenset(
 )
 """A token can never review, approve or accept: these need a person who can answer for it. Nor does it give anybody
 rights, itself and its like included, or have a session."""
+_WHOLE_ONLY = frozenset({Action.ADMINISTER, Action.EDIT_PLAYBOOK, Action.REVIEW_PLAYBOOK})
+"""People and playbooks are the whole organisation's: a role in a part of it opens none of these."""
 STEP_UP = frozenset({Action.APPROVE_PLAN, Action.APPROVE_RUN, Action.ACCEPT_RISK})
 """What a person answers for with their name: only shortly after they proved who they are."""
 STEP_UP_LIFE = timedelta(minutes=5)
@@ -154,6 +156,8 @@ def may(actor: Actor, action: Action, place: Place | None = None) -> bool:
         return False
     if any(action in _OPENS[role] for role in actor.roles):
         return True
+    if action in _WHOLE_ONLY:
+        return False
     opening = [grant for grant in actor.grants if action in _OPENS[grant.role]]
     if place is None or (not place.parts and action in _EVERYBODY):
         return bool(opening)

@@ -33,6 +33,12 @@ class OtherDigest(Conflict):
     code = "approval-other-digest"
 
 
+class OthersApproval(NotAllowed):
+    """Somebody else gave it, so only they can take it back."""
+
+    code = "approval-of-another"
+
+
 class NotAnApprover(NotAllowed):
     """This person planned it, wrote it, or answered before: somebody else must decide."""
 
@@ -236,7 +242,7 @@ def revoke(session: Session, approval_id: str, actor: Actor, *, now: datetime) -
     if row is None:
         raise not_found("approval", approval_id)
     if row.person_id != actor.person_id:
-        raise NotAllowed(say("Only the person who gave this approval can revoke it."))
+        raise OthersApproval(say("Only the person who gave this approval can revoke it."))
     row.revoked_at = row.revoked_at or now
     session.add(row)
     audit.record(session, actor.ref, "run.approval-revoked", "run", row.run_id or row.drill_id, digest=row.digest)

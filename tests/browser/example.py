@@ -288,7 +288,8 @@ class Example:
         self.finding = made
 
     def _runs(self) -> None:
-        shipped = {row.name: row for row in playbooks.load_shipped(self.session)}
+        playbooks.load_shipped(self.session)
+        shipped = {row.name: row for row in self.session.exec(select(PlaybookVersion))}
         playbook = shipped["switch-sides"]
         shorter = playbook.text.replace("timeout: PT30M", "timeout: PT15M")
         self.draft_playbook = playbooks.submit(self.session, shorter, self.anna, registry=registry.load(), now=self.now)
