@@ -3,7 +3,9 @@
 Exit codes: 0 done, 1 it did not succeed, 2 wrong usage, 3 could not look, 4 not allowed.
 """
 
+import getpass
 import json
+import os
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +18,7 @@ from rich.table import Table
 
 from app.access import service as access
 from app.access.rules import SYSTEM
-from app.core import clock, migrations
+from app.core import audit, clock, migrations
 from app.core.backup.shape import BackupRefused
 from app.core.db import Database
 from app.core.errors import Problem
@@ -258,6 +260,30 @@ def restore(
         telling.restored(out, found)
 
 
+@app.command("verify-audit")
+def verify_audit(
+    head: Annotated[list[str] | None, typer.Option(help="A head that was kept elsewhere; may be repeated.")] = None,
+    key: Annotated[list[str] | None, typer.Option(help="A public key that you trust, in hexadecimal.")] = None,
+    export: Annotated[Path | None, typer.Option(help="An exported log; the database of this Wissel without.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Verify the audit log: every event, in its place, as it was. Exit 1: broken; 3: could not look."""
+    from app.core.audit import command
+
+    try:
+        report, status = command.verify(_settings(), head or [], key or [], export)
+    except ValueError as error:
+        _complain(error)
+        raise typer.Exit(2) from error
+    if as_json:
+        _show(report, as_json)
+    elif status:
+        _complain(command.in_words(report))
+    else:
+        out.print(command.in_words(report), soft_wrap=True, markup=False, highlight=False)
+    raise typer.Exit(status)
+
+
 @admin.command()
 def link(
     person: Annotated[str, typer.Argument(help="E-mail address, reference or id.")], as_json: AsJson = False
@@ -374,8 +400,17 @@ def undo_run(key: str, reason: Reason = "") -> None:
     _show(Remote().post(f"/runs/{key}/undos", {"reason": reason}), as_json=False)
 
 
+def _user() -> str:
+    """Whose command this is, by the system."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in a container
+        return str(os.getuid())
+
+
 def main() -> None:
     """Entry point: problems become one sentence and an exit code, never a trace."""
+    audit.ORIGIN.set(f"command-line:{_user()}"[:80])
     try:
         app()
     except ApiRefused as refused:

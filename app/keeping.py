@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 import app.tables  # noqa: F401 - the rows of every domain
-from app.core import clock
+from app.core import audit, clock
 from app.core.backup import loading, writing
 from app.core.backup.reading import Backup
 from app.core.backup.shape import BackupRefused, Manifest
@@ -113,6 +113,7 @@ def _load(settings: Settings, opened: Backup, sha256: str, told: Told) -> Restor
         life.append(_new_life(session, opened.manifest, sha256, now))
         runs.extend(restored.come_up(session, life[0], now=now))
         session.flush()
+        audit.seal(session)  # the connection commits, so the session does not see it coming
 
     if settings.database_url is None:
         for name in OWN - {"evidence"}:

@@ -10,6 +10,7 @@ import uvicorn
 import app.playbooks.service
 from app import site_secrets
 from app.core import listening, logs, memory, migrations
+from app.core.audit import chain
 from app.core.backup import loading
 from app.core.db import Database
 from app.core.settings import Settings
@@ -40,6 +41,8 @@ def prepare(settings: Settings) -> tuple[Database, Registry]:
     database = Database(settings.url)
     migrations.upgrade(database)
     runners = registry.load()
+    with database.transaction() as session:
+        chain.take_in(session)
     with database.transaction() as session:
         app.playbooks.service.load_shipped(session, registry=runners)
     return database, runners

@@ -6,7 +6,7 @@ import app.access.absence_models
 import app.access.models
 import app.access.token_models
 import app.catalog.models
-import app.core.audit
+import app.core.audit.outside
 import app.core.columns
 import app.core.idempotency
 import app.core.incarnation

@@ -16,6 +16,7 @@ from sqlmodel import Session
 from app import site_secrets
 from app.access.rules import SYSTEM
 from app.core import audit, clock, logs
+from app.core.audit.keeper import Keeper
 from app.core.db import Database
 from app.core.evidence import EvidenceStore
 from app.core.post import Post
@@ -46,6 +47,8 @@ KIT_SECONDS = 60.0
 """How often the emergency kits are made again where something changed."""
 POST_SECONDS = 5.0
 """How often the outbox is looked at."""
+AUDIT_SECONDS = 5.0
+"""How often is looked whether the audit log must be signed or verified."""
 WATCH_SECONDS = 0.25
 """How often running bodies are looked at: an abort must reach them within a second."""
 
@@ -87,6 +90,7 @@ class Worker:
         self._flushed: dict[str, float] = {}
         self._renewal = Renewal(settings, database)
         self._sender = Post(settings, database)
+        self.keeper = Keeper(settings, database)
 
     def start(self) -> None:
         """Take over what this host's dead processes held, then begin."""
@@ -113,6 +117,7 @@ class Worker:
         made.add("clock", tick, self._tick, late=max(5.0, 3 * tick), stuck=STUCK_SECONDS)
         made.add("judge", 6 * tick, self._judge, late=max(LONG_SECONDS, 18 * tick), stuck=LONG_SECONDS)
         made.add("post", POST_SECONDS, self._post, late=LONG_SECONDS, stuck=LONG_SECONDS)
+        made.add("audit", AUDIT_SECONDS, self._audit, late=LONG_SECONDS, stuck=LONG_SECONDS)
         made.add("kits", KIT_SECONDS, self._kits, late=max(LONG_SECONDS, 3 * KIT_SECONDS), stuck=LONG_SECONDS)
         return made
 
@@ -300,6 +305,10 @@ class Worker:
     def _post(self) -> None:
         """Mail and webhooks; a server that does not answer holds nothing else up."""
         self._sender.look(clock.now)
+
+    def _audit(self) -> None:
+        """The audit log is signed, brought away and verified."""
+        self.keeper.look(now=clock.now())
 
     def _tick(self) -> None:
         service.tick(self.database, self.registry, now=clock.now(), went_on=lambda: self._rounds.went_on("clock"))

@@ -67,6 +67,14 @@ class Settings(PostSettings):
     """Unprivileged user for runner hosts where the process itself is root."""
     reserve_mib: int = Field(default=8, ge=1, le=4096)
     """Size of the reserve in the data folder, given up when the disk is full so that an abort can still be written."""
+    audit_key_file: Path | None = None
+    """PEM file of the key (Ed25519) that signs the audit log; default: one in the data folder, made at first start."""
+    audit_push_file: Path | None = None
+    """File, best on another machine's disk, to which each signed head of the audit log is appended."""
+    audit_push_url: str | None = None
+    """Address to which each signed head of the audit log is posted; `outgoing` must name its origin."""
+    audit_stamp_url: str | None = None
+    """A time-stamping authority (RFC 3161) for the signed heads; `outgoing` must name its origin."""
     session_hours: float = Field(default=8, gt=0, le=24)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -109,7 +109,7 @@ def test_every_write_leaves_an_audit_row(house):
     house.call("PATCH", "/services/SVC-001", {"rto": "PT4H"})
     house.call("POST", "/services/SVC-001/archivals")
     with house.database.transaction(write=False) as session:
-        rows = session.exec(select(AuditEvent).order_by(AuditEvent.id)).all()
+        rows = session.exec(select(AuditEvent).where(AuditEvent.actor != "system").order_by(AuditEvent.id)).all()
     assert [(row.actor, row.action) for row in rows] == [
         (f"person:{OWNER}", "service.created"),
         (f"person:{OWNER}", "service.edited"),
