@@ -21,9 +21,8 @@ from pydantic.alias_generators import to_camel
 from runners import cleaning
 
 _CONTROL_ALLOWED = {"\n", "\t"}
+_KEPT = _CONTROL_ALLOWED | cleaning.JOINERS
 _TURNING = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
-_SOFT_HYPHEN = "\u00ad"
-"""Comes along with text that is copied from elsewhere, and hides nothing in a longer text."""
 LONGEST_SECONDS = 100 * 366 * 86400
 
 
@@ -57,15 +56,13 @@ class Patch(Shape):
 def _clean_text(value: str, *, multiline: bool) -> str:
     text = unicodedata.normalize("NFC", value).strip()
     for character in text:
-        allowed = _CONTROL_ALLOWED | {_SOFT_HYPHEN} if multiline else ()
-        if character in cleaning.JOINERS or character in allowed or not cleaning.hidden(character):
-            continue
         if character in _TURNING:
             raise ValueError("text must not contain characters that turn the reading direction")
-        if unicodedata.category(character) in ("Cc", "Cs"):
+        category = unicodedata.category(character)
+        if category == "Cs" or (category == "Cc" and not (multiline and character in _CONTROL_ALLOWED)):
             raise ValueError("text must not contain control characters")
-        raise ValueError("text must not contain characters that show nothing")
-    return text
+    # What shows nothing comes along with copied text; left in, two names could look the same.
+    return "".join(c for c in text if c in _KEPT or not cleaning.hidden(c)).strip()
 
 
 def _line(value: str) -> str:
