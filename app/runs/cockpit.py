@@ -282,10 +282,15 @@ def _approval(found: Snapshot, viewer: Viewer) -> dict[str, Any]:
         why = _("You decided about this. Somebody else must be the second person.")
     return {
         "asked": found.run.state is RunState.AWAITING_APPROVAL,
+        "may_veto": viewer.approves and found.policy is not None and not why and _under_way(found),
         "may": viewer.approves and bool(legal & {"approve", "deny"}) and not why,
         "why": why if viewer.approves else "",
-        "yes": [each for each in found.approvals if each.digest == found.run.digest and each.revoked_at is None],
+        "yes": [each for each in found.approvals if each.revoked_at is None],
     }
+
+
+def _under_way(found: Snapshot) -> bool:
+    return found.run.started_at is not None and found.run.state not in ENDS
 
 
 def spoken(found: Snapshot, after: int) -> str:

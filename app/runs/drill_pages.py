@@ -100,13 +100,14 @@ def _calls(session: Session, row: Drill) -> tuple[PreviewOut | None, str]:
 
 def _approvals(session: Session, row: Drill, actor: Actor, calls: PreviewOut | None) -> dict[str, Any]:
     """The approvals given beforehand, and whether the reader may give one."""
-    wanted = select(Approval).where(Approval.drill_id == row.id, col(Approval.run_id).is_(None))
-    given = session.exec(wanted.order_by(col(Approval.at).desc())).all()
+    beforehand = select(Approval).where(Approval.drill_id == row.id, col(Approval.run_id).is_(None))
+    given = session.exec(beforehand.order_by(col(Approval.at).desc())).all()
     out, now = approval.excluded(session, row, None), clock.now()
     said = [each for each in given if each.person_id == actor.person_id and each.revoked_at is None]
     same = [each for each in said if calls is not None and each.digest == calls.digest and each.used_at is None]
     return {
         "policy": approval.policy_of(row),
+        "wanted": wanted(session, row, None, now=now),
         "approvals": [shown.approval_out(session, each, now=now) for each in given],
         "mine": {each.id for each in said},
         "may_approve": may(actor, Action.APPROVE_RUN) and actor.person_id not in out and not same,

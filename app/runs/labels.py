@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from app.core.labels import add
 from app.core.messages import Message, say
 from app.runs.rules import Direction, RunState, RunVerdict
+from app.runs.seats import Void
 
 add(
     RunState,
@@ -38,6 +39,17 @@ add(
         RunVerdict.FAILED: say("failed"),
         RunVerdict.INCONCLUSIVE: say("no conclusion"),
         RunVerdict.ABORTED: say("aborted"),
+    },
+)
+add(
+    Void,
+    {
+        Void.REVOKED: say("taken back"),
+        Void.OTHER_DIGEST: say("something changed since"),
+        Void.NOT_YET: say("not valid yet"),
+        Void.EXPIRED: say("too old"),
+        Void.NOT_INDEPENDENT: say("own work"),
+        Void.NO_LONGER_APPROVER: say("may not approve any more"),
     },
 )
 add(Direction, {Direction.OVER: say("over"), Direction.BACK: say("back"), Direction.NONE: say("no switch")})

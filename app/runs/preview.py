@@ -11,7 +11,7 @@ from sqlmodel import Session
 from app.drills.models import Drill
 from app.drills.rules import Attendance
 from app.playbooks.rules import Step
-from app.runs import drivers
+from app.runs import beside, drivers
 from app.runs.compose import Composed, compose, known, typed
 from app.runs.shapes import CallOut, PreviewOut
 from app.runs.view import shaped
@@ -60,6 +60,8 @@ def preview(session: Session, drill: Drill, *, by_hand: bool = False) -> Preview
         unattended=drill.attendance is Attendance.UNATTENDED,
         locks=list(composed.lock_keys),
         inputs=composed.inputs,
+        exceptions=beside.exceptions(session, drill),
+        runners=beside.runners(composed.playbook),
         calls=[_call(composed, step, inputs) for step in steps],
     )
 

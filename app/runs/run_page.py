@@ -16,6 +16,7 @@ from app.runs.cockpit import Viewer
 from app.runs.models import EvidenceFile, Run
 from app.runs.preview import preview
 from app.runs.snapshot import take
+from app.runs.wanted import wanted
 
 
 def show(
@@ -37,6 +38,7 @@ def show(
         "files": files,
         "calls": calls,
         "refused": refused,
+        "wanted": wanted(session, drill, row, now=found.at) if context["approval"]["asked"] else None,
         "problem": problem,
         "problem_step": step,
         "errors": field_errors(problem) if problem else {},

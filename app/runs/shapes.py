@@ -329,6 +329,10 @@ class PreviewOut(Shape):
     unattended: bool
     locks: list[str]
     inputs: dict[str, Any]
+    exceptions: list[dict[str, Any]]
+    """The accepted risks of the plan, with the values that were accepted; the digest names them too."""
+    runners: dict[str, str]
+    """Version of each runner as installed here: the hash of its source."""
     calls: list[CallOut]
 
 
