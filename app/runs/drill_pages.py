@@ -33,6 +33,7 @@ from app.runs.models import Run
 from app.runs.preview import preview
 from app.runs.record import Approval, ApprovalVerdict
 from app.runs.shapes import PreviewOut
+from app.runs.wanted import wanted
 from runners.contract import Side
 
 router = APIRouter(include_in_schema=False)
