@@ -11,6 +11,7 @@ import app.core.columns
 import app.core.idempotency
 import app.core.incarnation
 import app.core.outbox
+import app.drills.held
 import app.drills.models
 import app.findings.models
 import app.plans.models

@@ -43,6 +43,8 @@ BEAT_AGAIN_SECONDS = 0.5
 LONG_SECONDS = 600.0
 """The same for what works through all plans and services."""
 FLUSH_SECONDS = 1.0
+SECRETS_SECONDS = 5.0
+"""How often it is looked whether the secrets that drills need are there."""
 KIT_SECONDS = 60.0
 """How often the emergency kits are made again where something changed."""
 POST_SECONDS = 5.0
@@ -77,6 +79,7 @@ class Worker:
         logs.mask_with(self.secrets.masks.mask)
         self.hosts = Hosts(settings.runner_user, self.secrets)
         policy = load_policy(settings.site_policy)
+        self._telling = site_secrets.Telling(settings, database, self.secrets, policy, self.boot.id)
         scratch = settings.data_dir.absolute() / "scratch" / self.boot.id
         self.performer = Performer(
             database, EvidenceStore(settings.evidence_dir), self.hosts, self.boot.owner, scratch, lambda: policy
@@ -114,6 +117,7 @@ class Worker:
         made.add("watch", WATCH_SECONDS, self._watch, late=10.0, stuck=STUCK_SECONDS)
         made.add("room", SWEEP_SECONDS, self._look_for_room, late=10.0, stuck=STUCK_SECONDS)
         made.add("sweeper", SWEEP_SECONDS, self._sweep, late=10.0, stuck=STUCK_SECONDS)
+        made.add("secrets", SECRETS_SECONDS, self._telling.look, late=LONG_SECONDS, stuck=LONG_SECONDS)
         made.add("clock", tick, self._tick, late=max(5.0, 3 * tick), stuck=STUCK_SECONDS)
         made.add("judge", 6 * tick, self._judge, late=max(LONG_SECONDS, 18 * tick), stuck=LONG_SECONDS)
         made.add("post", POST_SECONDS, self._post, late=LONG_SECONDS, stuck=LONG_SECONDS)
@@ -133,6 +137,7 @@ class Worker:
         self.hosts.close()
         with self.database.transaction() as session:
             leases.end(session, self.boot.id, now=clock.now())
+            self._telling.forget(session)
 
     def trouble(self) -> dict[str, str | None]:
         """What is wrong with clock, sweeper, watch and lease; None where all is well."""

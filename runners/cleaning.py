@@ -40,28 +40,17 @@ def hidden(character: str) -> bool:
     return selector or character in _BLANK or unicodedata.category(character) in ("Cc", "Cf", "Cs")
 
 
-def cleaned(value: Any) -> Any:
-    """A JSON value whose texts and keys are `plain`; for what a host says, whatever runs in it."""
-    if isinstance(value, str):
-        return plain(value)
-    if isinstance(value, list):
-        return [cleaned(each) for each in value]
-    if isinstance(value, Mapping):
-        return {plain(key): cleaned(each) for key, each in value.items()}
-    return value
+def cleaned(value: Any, mask: Callable[[str], str] = str) -> Any:
+    """A JSON value whose texts and keys are `plain`; for what a host says, whatever runs in it.
 
-
-def clean(value: Any, masks: Masks) -> Any:
-    """Every text inside a JSON value without control and terminal codes, and without secrets.
-
-    Masked on both sides of the cleaning: a colour code inside a value must not save it.
+    Masked on both sides of the cleaning: a colour code inside a secret must not save it.
     """
     if isinstance(value, str):
-        return masks.mask(plain(masks.mask(value)))
+        return mask(plain(mask(value)))
     if isinstance(value, list):
-        return [clean(each, masks) for each in value]
-    if isinstance(value, dict):
-        return {name: clean(each, masks) for name, each in value.items()}
+        return [cleaned(each, mask) for each in value]
+    if isinstance(value, Mapping):
+        return {plain(key): cleaned(each, mask) for key, each in value.items()}
     return value
 
 

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 from pydantic import BaseModel, ValidationError
 
-from runners.cleaning import Log, clean
+from runners.cleaning import Log, cleaned
 from runners.contract import (
     Observation,
     Outcome,
@@ -128,7 +128,7 @@ class Host:
                 raise CallFailed(ErrorKind.TERM_OVER, "the worker was held for dead: the step is not its own any more")
             self._answer(request)
         except CallFailed as failure:
-            self._reply(identity, error={"kind": failure.kind, "message": clean(str(failure), self._masks)})
+            self._reply(identity, error={"kind": failure.kind, "message": cleaned(str(failure), self._masks.mask)})
         finally:
             self.life = None
 
@@ -171,7 +171,7 @@ class Host:
 
     def _call(self, runner: Runner, params: BaseModel, request: HostRequest, log: Log) -> dict[str, Any]:
         def tell(done: int, total: int, text: str) -> None:
-            shown = clean(str(text), self._masks)
+            shown = cleaned(str(text), self._masks.mask)
             self._pipe.say(id=request.id, progress={"done": int(done), "total": int(total), "text": shown})
 
         context = HostContext(request, self._keeper, log, tell, self._leave)
@@ -242,7 +242,7 @@ def _checked(given: Any, kind: type[BaseModel], name: str) -> dict[str, Any]:
 
 def _shown(answer: dict[str, Any], masks: Masks) -> dict[str, Any]:
     """The answer as it may be told; where its files lie is for the worker alone, who finds them by it."""
-    shown: dict[str, Any] = clean(answer, masks)
+    shown: dict[str, Any] = cleaned(answer, masks.mask)
     for told, given in zip(shown.get("evidence") or (), answer.get("evidence") or (), strict=True):
         told["path"] = given["path"]
     return shown

@@ -24,7 +24,7 @@ VARIABLE = "WISSEL_SECRET_"
 LONGEST = 65_536
 """Bytes of one secret."""
 KEEP_SECONDS = 30.0
-"""For how long a value of OpenBao is used before it is asked again."""
+"""For how long an answer of OpenBao is used before it is asked again."""
 _REFERENCE = re.compile(rf"secret://({SECRET_NAME})")
 
 
@@ -143,7 +143,7 @@ class SiteSecrets:
             )
             if at is not None
         }
-        self._store, self._kept = store, dict[str, tuple[float, str | None]]()
+        self._store, self._kept = store, dict[str, tuple[float | None, str | None]]()
         self._lock = threading.Lock()
         self.masks = Masks(value for value in self._environment.values() if len(value) >= SHORTEST)
 
@@ -213,8 +213,8 @@ class SiteSecrets:
         if self._store is None:
             return None
         with self._lock:  # one at a time: twenty steps that begin at once ask for the same
-            at, value = self._kept.get(name, (-KEEP_SECONDS, None))
-            if time.monotonic() - at >= KEEP_SECONDS or value is None:
+            at, value = self._kept.get(name, (None, None))
+            if at is None or time.monotonic() - at >= KEEP_SECONDS:
                 value = self._store.get(name)
                 self._kept[name] = (time.monotonic(), value)
             return value
@@ -236,10 +236,16 @@ def variable(name: str) -> str:
     return VARIABLE + name.upper().replace("-", "_").replace(".", "_")
 
 
-def told(name: str, why: Why) -> Text:
-    """Why a secret is missing, for people."""
+def words(why: Why) -> Text:
+    """A reason, for people."""
     nl, en = _WORDS[why]
-    return Text(nl=f"geheim '{name}': {nl}", en=f"secret '{name}': {en}")
+    return Text(nl=nl, en=en)
+
+
+def told(name: str, why: Why) -> Text:
+    """Why a secret is missing, with its name."""
+    reason = words(why)
+    return Text(nl=f"geheim '{name}': {reason.nl}", en=f"secret '{name}': {reason.en}")
 
 
 def from_file(folder: Path, name: str) -> str | None:
@@ -299,4 +305,9 @@ def of_command(policy: SitePolicy, params: Mapping[str, Any]) -> set[str]:
     """What the command that the parameters name gets in its environment by this site's own list."""
     name = params.get("command")
     template = policy.commands.get(name) if isinstance(name, str) else None
-    return references(template.environment) if isinstance(template, CommandTemplate) else set()
+    return {f"secret://{each}" for each in of_template(template)} if template else set()
+
+
+def of_template(template: CommandTemplate) -> set[str]:
+    """The names of the secrets in a command's environment."""
+    return {reference.removeprefix("secret://") for reference in references(template.environment)}

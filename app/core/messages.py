@@ -12,7 +12,8 @@ class Message:
     values: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return self.text.format(**self.values)
+        # A value may be a sentence in two languages itself.
+        return self.text.format(**{name: getattr(value, "en", value) for name, value in self.values.items()})
 
 
 def say(text: str, **values: Any) -> Message:

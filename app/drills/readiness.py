@@ -8,7 +8,7 @@ from sqlmodel import Session
 from app.access.models import Person
 from app.catalog.models import EnvironmentPair as PairRow
 from app.core.messages import Message, say
-from app.drills import calendar, inputs
+from app.drills import calendar, held, inputs
 from app.drills.models import Drill
 from app.drills.rules import Attendance
 from app.plans.models import Plan
@@ -34,6 +34,7 @@ def lacks(session: Session, drill: Drill, *, registry: Registry, now: datetime) 
     found += _people(session, drill, playbook)
     found += _nodes(playbook, values)
     found += _home(session, drill, playbook, values)
+    found += held.lacks(held.standings(session, playbook, values, registry=registry, now=now))
     freeze = calendar.covering(session, now, drill.service_id)
     if freeze is not None:
         found.append(

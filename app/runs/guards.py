@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, select
 
 from app.catalog.models import Service
+from app.drills.where import ValueMissing
 from app.playbooks.references import Unresolved
 from app.playbooks.rules import Guard, OnBreach, Step
 from app.runs import stays, words
-from app.runs.compose import ValueMissing, describe
+from app.runs.compose import describe
 from app.runs.drivers import RunnerMissing
 from app.runs.finish import write_breach
 from app.runs.models import GuardState, Run, Stay

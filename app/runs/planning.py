@@ -11,14 +11,16 @@ from app.core.columns import next_ref
 from app.core.errors import Conflict, FieldError, Problem
 from app.core.messages import say
 from app.drills import calendar, claiming
+from app.drills import held as secrets_held
 from app.drills.models import Drill, DrillMoment
 from app.drills.readiness import lacks
 from app.drills.rules import Attendance, Limits
+from app.drills.where import ORCHESTRATOR
 from app.plans.models import PlanVersion
 from app.playbooks.rules import Mode, StepKind
 from app.runs import activated, approval, debts, drivers, locks, reminders, takeover, words
 from app.runs.approval import Standing
-from app.runs.compose import ORCHESTRATOR, Composed, compose
+from app.runs.compose import Composed, compose
 from app.runs.finish import finish_run
 from app.runs.models import Activation, Run, StepRun
 from app.runs.progress import advance
@@ -46,6 +48,12 @@ class DrillNotReady(Conflict):
     """Something stands in the way of running this drill now; `errors` says what."""
 
     code = "drill-not-ready"
+
+
+class SecretMissing(Conflict):
+    """A site that must carry out a step does not hold a secret that it needs; `errors` names each with its site."""
+
+    code = "secret-missing"
 
 
 class InFreeze(Conflict):
@@ -221,6 +229,7 @@ def start(session: Session, run_id: str, *, actor: Actor, now: datetime) -> Held
     _require_approved(session, held, actor, now)
     _refuse_frozen(session, run, now)
     debts.refuse_switch(session, run, held.playbook)
+    _refuse_without_secrets(session, held, now)
     run.queued_at = run.queued_at or now
     if run.activation:
         _clear_way(session, run, actor=actor, now=now)
@@ -251,6 +260,16 @@ def _refuse_frozen(session: Session, run: Run, now: datetime) -> None:
     freeze = None if run.activation else calendar.covering(session, now, run.service_id)
     if freeze is not None:
         raise InFreeze(say("Now lies in the freeze '{name}' ({ref}).", name=freeze.name, ref=freeze.ref))
+
+
+def _refuse_without_secrets(session: Session, held: Held, now: datetime) -> None:
+    """Nothing is begun that will end halfway for want of a secret; the real thing goes as far as it can."""
+    if held.run.activation:
+        return
+    found = secrets_held.standings(session, held.playbook, held.inputs(), registry=drivers.registry(), now=now)
+    lacking = [each for each in secrets_held.lacks(found) if each[0] in secrets_held.STOPS]
+    if lacking:
+        raise SecretMissing(lacking[0][2], errors=[FieldError(field, code, why) for code, field, why in lacking])
 
 
 def _require_approved(session: Session, held: Held, actor: Actor, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """The dry run: each resolved call of a drill as the approver sees it, nothing touched."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,12 +9,15 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from sqlmodel import Session
 
+from app.core import clock
+from app.drills.held import Standing, standings
 from app.drills.models import Drill
 from app.drills.rules import Attendance
+from app.drills.where import known, typed
 from app.playbooks.rules import Step
 from app.runs import beside, drivers
-from app.runs.compose import Composed, compose, known, typed
-from app.runs.shapes import CallOut, PreviewOut
+from app.runs.compose import Composed, compose
+from app.runs.shapes import CallOut, PreviewOut, SecretOut
 from app.runs.view import shaped
 from runners.contract import Kept, Runner, SecretMissing, SitePolicy
 
@@ -54,6 +58,9 @@ def preview(session: Session, drill: Drill, *, by_hand: bool = False) -> Preview
     composed = compose(session, drill, by_hand=by_hand)
     inputs = shaped(composed.playbook, composed.inputs)
     steps = [step for step in composed.playbook.steps if step.uses is not None]
+    needs: dict[str, list[Standing]] = defaultdict(list)
+    for each in standings(session, composed.playbook, inputs, registry=drivers.registry(), now=clock.now()):
+        needs[each.need.step].append(each)
     return PreviewOut(
         digest=composed.digest,
         direction=composed.direction,
@@ -62,11 +69,11 @@ def preview(session: Session, drill: Drill, *, by_hand: bool = False) -> Preview
         inputs=composed.inputs,
         exceptions=beside.exceptions(session, drill),
         runners=beside.runners(composed.playbook),
-        calls=[_call(composed, step, inputs) for step in steps],
+        calls=[_call(composed, step, inputs, needs[step.id]) for step in steps],
     )
 
 
-def _call(composed: Composed, step: Step, inputs: dict[str, Any]) -> CallOut:
+def _call(composed: Composed, step: Step, inputs: dict[str, Any], needs: list[Standing]) -> CallOut:
     runner, driver = drivers.get(step.uses or ""), composed.drivers[step.id]
     refused, shown = None, None
     try:
@@ -84,6 +91,7 @@ def _call(composed: Composed, step: Step, inputs: dict[str, Any]) -> CallOut:
         changes=shown.changes.model_dump() if shown else None,
         undo=shown.undo.model_dump() if shown and shown.undo else None,
         irreversible=step.irrevocable or bool(shown and shown.irreversible),
+        secrets=[SecretOut(name=each.need.name, held=each.held) for each in needs],
         refused=refused,
     )
 

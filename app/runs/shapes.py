@@ -6,6 +6,7 @@ from pydantic import Field
 
 from app.core.listing import ListQuery
 from app.core.shapes import Line, Moment, Name, Prose, Shape
+from app.drills.held import Held
 from app.playbooks.rules import Mode
 from app.runs.activation_shapes import ActivationOut, AdditionOut
 from app.runs.rules import Direction, Pause, RunState, RunVerdict, StepState
@@ -306,6 +307,14 @@ class LockOut(Shape):
     since: Moment | None
 
 
+class SecretOut(Shape):
+    """A secret that a step needs at its site, by its name; nobody but the worker there ever has the value."""
+
+    name: str
+    held: Held
+    """Whether the site's worker says that it holds it; *unknown* where nobody could look."""
+
+
 class CallOut(Shape):
     """What a step would do, in resolved calls."""
 
@@ -317,6 +326,7 @@ class CallOut(Shape):
     changes: dict[str, str] | None
     undo: dict[str, str] | None
     irreversible: bool
+    secrets: list[SecretOut]
     refused: str | None
     """Why the calls could not be shown."""
 

@@ -72,6 +72,7 @@ class CutOff(Runner):
     effect = Effect.CHANGES
     repeat = Repeat.OBSERVABLE
     fencing = Fencing.TARGET
+    dsns = ("node", "other")
 
     def site(self, params: CutOffParams) -> str | None:
         """The site that stays: the lost one cannot be asked for anything."""

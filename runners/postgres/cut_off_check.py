@@ -68,6 +68,7 @@ class CheckCutOff(Looking):
     Params = CheckCutOffParams
     provides = (Fact(kind="fenced"),)
     probe = True
+    dsns = ("node", "other")
 
     def site(self, params: CheckCutOffParams) -> str | None:
         """The site that stays."""

@@ -60,6 +60,7 @@ class Fence(Runner):
     effect = Effect.CHANGES
     repeat = Repeat.OBSERVABLE
     fencing = Fencing.TARGET
+    dsns = ("node",)
 
     def preview(self, params: FenceParams, context: Context) -> Preview:
         """The canary, the fence and the stop."""
@@ -209,6 +210,7 @@ class CheckFenced(Looking):
     Params = CheckFencedParams
     provides = (Fact(kind="fenced"),)
     probe = True
+    dsns = ("node",)
 
     def preview(self, params: CheckFencedParams, context: Context) -> Preview:
         """A connection attempt and a look at the processes."""

@@ -66,6 +66,7 @@ class Follow(Runner):
     """``postgres.follow``: observable. It cannot be undone: after a rewind the diverged writes are gone."""
 
     name = "postgres.follow"
+    dsns = ("node", "upstream")
     Params: ClassVar[type[Frozen]] = FollowParams
     effect = Effect.CHANGES
     repeat = Repeat.OBSERVABLE

@@ -62,6 +62,7 @@ class ReplicationLag(Looking):
 
     name = "postgres.replication-lag"
     Params = ReplicationLagParams
+    dsns = ("from", "to")
 
     def site(self, params: ReplicationLagParams) -> str | None:
         """The standby's site: it is the one that must be able to see both, and that outlives the primary."""
@@ -197,6 +198,7 @@ class CaughtUp(Looking):
     name = "postgres.caught-up"
     Params = CaughtUpParams
     provides = (Fact(kind="caught-up"),)
+    dsns = ("node",)
 
     def preview(self, params: CaughtUpParams, context: Context) -> Preview:
         """One query, again and again."""

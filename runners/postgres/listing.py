@@ -82,6 +82,7 @@ class ListDivergence(Runner):
     effect = Effect.ISOLATED
     repeat = Repeat.OBSERVABLE
     provides = (Fact(kind="divergence-listed"),)
+    dsns = ("node", "other")
 
     def preview(self, params: ListDivergenceParams, context: Context) -> Preview:
         """The private start and the comparison."""
@@ -143,6 +144,7 @@ class CheckListed(Looking):
     name = "postgres.check-listed"
     Params = CheckListedParams
     provides = (Fact(kind="divergence-listed"),)
+    dsns = ("node", "other")
 
     def preview(self, params: CheckListedParams, context: Context) -> Preview:
         """The record and the state of the node."""

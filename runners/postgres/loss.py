@@ -58,6 +58,7 @@ class MeasureLoss(Looking):
 
     name = "postgres.measure-loss"
     Params = MeasureLossParams
+    dsns = ("node",)
 
     def preview(self, params: MeasureLossParams, context: Context) -> Preview:
         """The looks at the standby."""
@@ -93,6 +94,7 @@ class AcceptedLoss(Looking):
     name = "postgres.accepted-loss"
     Params = AcceptedLossParams
     provides = (Fact(kind="caught-up"),)
+    dsns = ("node",)
 
     def preview(self, params: AcceptedLossParams, context: Context) -> Preview:
         """The looks at the standby."""

@@ -60,6 +60,7 @@ class Promote(Runner):
     repeat = Repeat.OBSERVABLE
     fencing = Fencing.TARGET
     requires = (Fact(kind="fenced", opposite=True), Fact(kind="caught-up"))
+    dsns = ("node",)
 
     def preview(self, params: PromoteParams, context: Context) -> Preview:
         """The one call."""

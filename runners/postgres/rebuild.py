@@ -54,6 +54,7 @@ class Rebuild(Follow):
 
     name = "postgres.rebuild"
     Params = RebuildParams
+    dsns = ("node", "upstream")
 
     def preview(self, params: RebuildParams | FollowParams, context: Context) -> Preview:
         """The base backup and the start."""

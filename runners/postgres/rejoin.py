@@ -25,6 +25,7 @@ class Rejoin(Follow):
     name = "postgres.rejoin"
     Params = RejoinParams
     requires = (Fact(kind="divergence-listed"),)
+    dsns = ("node", "upstream")
 
     def preview(self, params: RejoinParams | FollowParams, context: Context) -> Preview:
         """The same calls as `postgres.follow`."""

@@ -50,6 +50,7 @@ class Unfence(Runner):
     effect = Effect.CHANGES
     repeat = Repeat.OBSERVABLE
     fencing = Fencing.TARGET
+    dsns = ("node", "other")
 
     def preview(self, params: UnfenceParams, context: Context) -> Preview:
         """Look at the other side, drop the fence, start."""

@@ -44,6 +44,7 @@ class CheckWritable(Looking):
     name = "postgres.check-writable"
     Params = CheckWritableParams
     probe = True
+    dsns = ("node",)
 
     def preview(self, params: CheckWritableParams, context: Context) -> Preview:
         """One insert and one select."""

@@ -182,7 +182,7 @@ def test_a_reader_cannot_plan(house):
 def test_readiness_names_what_is_missing(house):
     house.make("/drills", swap(inputs={"from": "fallback", "to": "primary"}))
     found = house.call("GET", "/drills/DRL-001/readiness").json()
-    assert {each["code"] for each in found["lacks"]} == {"role-missing", "other-side-is-home"}
+    assert {each["code"] for each in found["lacks"]} == {"role-missing", "other-side-is-home", "secret-not-seen"}
     assert found["ready"] is False
 
 

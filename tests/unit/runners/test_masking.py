@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from runners.cleaning import Log, clean
+from runners.cleaning import Log, cleaned
 from runners.masking import MASK, SHORTEST, Masks
 
 SECRET = 'Zéér/Gehe+im "42" & co=\\x'
@@ -160,4 +160,4 @@ def test_lines_that_are_held_back_come_in_their_order_and_count():
 
 def test_colour_codes_inside_a_value_do_not_save_it():
     coloured = "".join(c + "\x1b[0m" for c in PLAIN)
-    assert clean({"reason": [f"x {coloured}"]}, Masks([PLAIN])) == {"reason": ["x ***"]}
+    assert cleaned({"reason": [f"x {coloured}"]}, Masks([PLAIN]).mask) == {"reason": ["x ***"]}
