@@ -223,7 +223,7 @@ def approve_retirement(
     session: SessionDep, actor: Approver, key: str, weakening: str, fields: Sent
 ) -> RedirectResponse:
     """Another person agrees that the plan ends."""
-    row = service.find_weakening(session, weakening)
+    row = service.find_weakening(session, weakening, of=service.find_plan(session, key))
     ended = service.approve_weakening(session, row, actor=actor, now=clock.now())
     return redirect(f"/plans/{ended.ref}")
 

@@ -186,10 +186,10 @@ def ask_retirement(session: Session, plan: Plan, reason: str, *, actor: Actor, n
     return row
 
 
-def find_weakening(session: Session, key: str) -> Weakening:
-    """A line of the auditor's list. Raises NotFound."""
+def find_weakening(session: Session, key: str, *, of: Plan | None = None) -> Weakening:
+    """A line of the auditor's list, `of` this plan where one is named. Raises NotFound."""
     row = session.get(Weakening, key, with_for_update=True) if key.isprintable() else None
-    if row is None:
+    if row is None or (of is not None and row.plan_id != of.id):
         raise not_found("weakening", key)
     return row
 

@@ -211,14 +211,14 @@ def settle(
 ) -> Response:
     """Close what is owed, with a file that shows it; or force it, with a reason."""
     run = service.find(session, key)
-    row = session.get(Obligation, obligation)
+    row = obligations.owed_by(session, run, obligation)
     file, files = fields.file("file"), []
-    if file is not None and row is not None and row.step_id is not None:
+    if file is not None and row.step_id is not None:
         files = [operations.keep(session, run, row.step_id, file, request.app.state.evidence, actor=actor).sha256]
     given = {"reason": fields.text("comment"), "forced": fields.text("forced") == "yes", "evidence": files}
     data = forms.read(CompletionIn, given)
     said: dict[str, Any] = {"reason": data.reason, "forced": data.forced, "evidence": data.evidence}
-    obligations.complete(session, obligation, actor=actor, now=clock.now(), **said)
+    obligations.complete(session, row.id, actor=actor, now=clock.now(), **said)
     return redirect(f"/runs/{run.ref}")
 
 
@@ -226,5 +226,7 @@ def settle(
 def review(session: SessionDep, actor: Approver, key: Key, obligation: Key, fields: Sent) -> Response:
     """Say whether it was right to begin without approval."""
     data = forms.read(ActivationReviewIn, {"agreed": fields.text("agreed") == "yes", "reason": fields.text("comment")})
-    obligations.review(session, obligation, actor=actor, agreed=data.agreed, reason=data.reason, now=clock.now())
-    return redirect(f"/runs/{service.find(session, key).ref}")
+    run = service.find(session, key)
+    row = obligations.owed_by(session, run, obligation)
+    obligations.review(session, row.id, actor=actor, agreed=data.agreed, reason=data.reason, now=clock.now())
+    return redirect(f"/runs/{run.ref}")

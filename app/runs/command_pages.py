@@ -143,8 +143,10 @@ def clean_up(session: SessionDep, actor: Operator, key: Key, obligation: Key, fi
     """Say that what the run left was cleaned up."""
     _with_reason(fields)
     reason = forms.read(ReasonIn, {"reason": fields.text("comment")}).reason
-    obligations.complete(session, obligation, actor=actor, reason=reason, forced=False, now=clock.now())
-    return redirect(f"/runs/{service.find(session, key).ref}")
+    run = service.find(session, key)
+    row = obligations.owed_by(session, run, obligation)
+    obligations.complete(session, row.id, actor=actor, reason=reason, forced=False, now=clock.now())
+    return redirect(f"/runs/{run.ref}")
 
 
 @router.post("/runs/{key}/releases")

@@ -69,6 +69,14 @@ def open_of(session: Session, run_id: str) -> list[Obligation]:
     return list(session.exec(wanted))
 
 
+def owed_by(session: Session, run: Run, obligation_id: str) -> Obligation:
+    """What this run owes or owed, by its id. Raises NotFound for what another run owes."""
+    row = session.get(Obligation, obligation_id)
+    if row is None or row.run_id != run.id:
+        raise not_found("obligation", obligation_id)
+    return row
+
+
 def complete(
     session: Session,
     obligation_id: str,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 from sqlalchemy import Table, select
@@ -22,9 +23,11 @@ from app.catalog import crud, resources, shapes
 from app.catalog.models import Service
 from app.core import clock
 from app.core.db import Database
-from app.drills.models import Blackout
-from app.findings.models import Acceptance, FindingAction
+from app.drills.models import Blackout, Drill
+from app.findings.models import Acceptance, Finding, FindingAction
 from app.plans.models import Mvo, Weakening
+from app.plans.service import add_plan
+from app.plans.shapes import PlanIn
 from app.playbooks.models import PlaybookVersion
 from app.runs.models import EnvironmentLock, EvidenceFile, Obligation, Run
 from app.runs.record import Approval
@@ -64,6 +67,11 @@ class Units:
     """For each persona a bearer token and a browser's cookie; an empty cookie for machines."""
     csrf: str = "csrf-of-the-tests"
     keys: dict[str, str] = field(default_factory=dict)
+    """What stands in addresses, all of it Noord's."""
+    northern: set[str] = field(default_factory=set)
+    """Every id and reference of what is Noord's."""
+    southern: dict[str, str] = field(default_factory=dict)
+    """The plan, the run and the finding of Zuid."""
 
     def address(self, path: str) -> str:
         """The path of a route with keys of what is there, all of it Noord's."""
@@ -81,8 +89,8 @@ class Units:
 
         return _PATH_KEY.sub(put, path)
 
-    def ask(self, method: str, path: str, persona: str | None) -> httpx.Response:
-        """One request by somebody, with an empty body or form; `path` as it stands."""
+    def ask(self, method: str, path: str, persona: str | None, **fields: str) -> httpx.Response:
+        """One request by somebody, with an empty body, or a form of these fields; `path` as it stands."""
         bearer, cookie = self.tokens[persona] if persona else ("", "")
         if path.startswith(API):
             headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
@@ -91,9 +99,10 @@ class Units:
         cookies = {"wissel-session": cookie} if cookie else {}
         sent: dict[str, Any] = {"headers": {"Origin": HOME}, "cookies": cookies}
         if method == "POST":
-            under = _UNDER.get(path)
+            if under := _UNDER.get(path):
+                fields[under] = self.keys[f"{under}s"]
             sent |= {
-                "content": f"csrf={self.csrf}" + (f"&{under}={self.keys[under + 's']}" if under else ""),
+                "content": urlencode({"csrf": self.csrf, **fields}),
                 "headers": {"Origin": HOME, "Content-Type": "application/x-www-form-urlencoded"},
             }
         return self.whole.ask(method, path, **sent)
@@ -114,13 +123,43 @@ def make(template: Template, folder: Path) -> Units:
             service.unit = NORTH
         session.flush()
         _more(session, made)
-        crud.create(session, resources.SERVICE, shapes.ServiceIn(name="Havenloket", unit=SOUTH), SYSTEM)
+        session.flush()
+        units.northern = theirs(session)
+        units.southern = _south(session, made)
         for role in Role:
             for place in (WHOLE, NORTH, SOUTH):
                 _person(session, units, role, place)
         _machine(session, units)
         units.keys = _keys(session, made)
     return units
+
+
+def _south(session: Session, made: example.Example) -> dict[str, str]:
+    """One service of the other unit, with a plan, a run and a finding of its own."""
+    now = clock.now()
+    given = shapes.ServiceIn(name="Havenloket", unit=SOUTH)
+    service = crud.create(session, resources.SERVICE, given, SYSTEM)
+    plan, version = add_plan(
+        session, PlanIn(name="Uitwijk haven", kind="fallback", service=service.ref), actor=made.anna, now=now
+    )
+    model = session.scalars(select(Drill)).first()
+    assert model is not None
+    moved = {"plan_id": plan.id, "plan_version_id": version.id, "service_id": service.id}
+    drill = Drill(**model.model_dump(exclude={"id", "ref", *moved}), ref="DRL-ZUID", **moved)
+    session.add(drill)
+    session.flush()
+    example_run = session.scalars(select(Run)).first()
+    assert example_run is not None
+    run = Run(
+        **example_run.model_dump(exclude={"id", "ref", "drill_id", *moved}), ref="RUN-ZUID", drill_id=drill.id, **moved
+    )
+    finding = Finding(
+        **made.finding.model_dump(exclude={"id", "ref", "key", "open_key", *moved}), ref="FND-ZUID", key="zuid"
+    )
+    finding.plan_id, finding.service_id = plan.id, service.id
+    session.add_all([run, finding])
+    session.flush()
+    return {"plans": plan.id, "runs": run.id, "findings": finding.id}
 
 
 def _person(session: Session, units: Units, role: Role, place: str) -> None:
@@ -246,13 +285,12 @@ def _keys(session: Session, made: example.Example) -> dict[str, str]:
 
 
 def theirs(session: Session) -> set[str]:
-    """Every id and reference of what belongs to Noord; of contracts and objects that all see, none."""
+    """Every id and reference of what belongs to a unit, while there is no other than Noord."""
     found: set[str] = set()
     for table in SQLModel.metadata.tables.values():
         if reach.is_placed(table):
             found |= _names(session, table)
-    south = session.scalars(select(Service).where(Service.unit == SOUTH)).one()
-    return found - {south.id, south.ref, "PLN-001"}  # which a form names as an example of a reference
+    return found - {"PLN-001"}  # which a form names as an example of a reference
 
 
 def _names(session: Session, table: Table) -> set[str]:
