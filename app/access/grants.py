@@ -56,11 +56,11 @@ def as_they_may_now(session: Session, person: Person, *, now: datetime) -> Actor
 
 def grants_of(session: Session, whose: ColumnElement[bool], now: datetime) -> frozenset[Grant]:
     """The roles in a part of the organisation that hold now."""
-    wanted = select(RoleGrant).where(whose, *_holding(now))
+    wanted = select(RoleGrant).where(whose, *holding(now))
     return frozenset(Grant(row.role, row.unit, row.at_service_id) for row in session.exec(wanted))
 
 
-def _holding(now: datetime) -> tuple[ColumnElement[bool], ...]:
+def holding(now: datetime) -> tuple[ColumnElement[bool], ...]:
     """The conditions that a row holds now."""
     return *_to_come(now), col(RoleGrant.since) <= now
 
@@ -192,6 +192,13 @@ def shown(session: Session, rows: Iterable[RoleGrant], *, now: datetime) -> list
         person = {"person_id": row.person_id, "person": names[row.person_id or ""]}
         found.append(GrantOut(**row.model_dump(include=_SHOWN), **told, **person, state=_state(row, now)))
     return found
+
+
+def givers(session: Session, given: Iterable[GrantOut]) -> dict[str, str]:
+    """Names of the people who gave these roles, by how the audit log names them."""
+    ids = {each.given_by.removeprefix("person:") for each in given}
+    found = session.exec(select(Person.id, Person.name).where(col(Person.id).in_(ids)))
+    return {f"person:{person_id}": name for person_id, name in found}
 
 
 _SHOWN = {"id", "role", "unit", "since", "until", "given_by", "created_at", "revoked_at"}

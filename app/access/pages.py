@@ -1,32 +1,27 @@
-"""Pages to sign in and out, and the administrator's list of people."""
+"""Pages to sign in and out; those of people and of machine tokens stand beside it."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
-from sqlmodel import Session, col, select
 from starlette.responses import Response
 
 import app.access.labels  # noqa: F401 – the words of roles
-from app.access import service
-from app.access.api import address
+from app.access import people_pages, service, token_pages
 from app.access.guard import allowed, public
 from app.access.identity import cookie_name
-from app.access.models import Person, PersonIn, SessionKind
-from app.access.people import PeopleQuery
-from app.access.rules import Action, Actor, Role
-from app.access.service import EmailTaken, LinkRefused
-from app.core import clock, forms, labels, limits
+from app.access.models import SessionKind
+from app.access.rules import Action, Actor
+from app.access.service import LinkRefused
+from app.core import clock, limits
 from app.core.browser import Fields, form, open_form
 from app.core.db import SessionDep
-from app.core.errors import InvalidInput
 from app.core.i18n import pick
-from app.core.listing import paged
+from app.core.routers import add
 from app.core.settings import Settings
-from app.core.web import field_errors, redirect, render
+from app.core.web import redirect, render
 
 router = APIRouter(include_in_schema=False)
-Administrator = Annotated[Actor, Depends(allowed(Action.ADMINISTER))]
 Anybody = Annotated[Actor, Depends(allowed(Action.USE_OWN_SESSION))]
 
 
@@ -75,51 +70,5 @@ def sign_out(
     return answer
 
 
-def _people_page(request: Request, session: Session, *, status: int = 200, **more: Any) -> HTMLResponse:
-    query = forms.query(PeopleQuery, request)
-    sortable = {"name": col(Person.name), "ref": col(Person.ref)}
-    rows, total = paged(
-        session,
-        select(Person),
-        query,
-        sortable=sortable,
-        searched=[col(Person.name), col(Person.email)],
-        default="name",
-        tie=col(Person.id),
-    )
-    told = {"link": None, "values": {}, "errors": {}} | more
-    told |= {name: forms.Typed(told[name] or {}) for name in ("values", "errors")}
-    roles = [(role.value, labels.label(role)) for role in Role]
-    shown: dict[str, Any] = {"people": [(row, [Role(role) for role in row.roles]) for row in rows], "roles": roles}
-    return render(request, "access/people.html", status=status, query=query, total=total, **shown, **told)
-
-
-@router.get("/people")
-def people(request: Request, session: SessionDep, actor: Administrator) -> HTMLResponse:
-    """Everybody, with their roles."""
-    return _people_page(request, session)
-
-
-@router.post("/people")
-def add_person(
-    request: Request, session: SessionDep, actor: Administrator, fields: Annotated[Fields, Depends(form)]
-) -> Response:
-    """Make a person known."""
-    values: dict[str, Any] = {**fields.filled(), "roles": fields.every("roles")}
-    try:
-        given = forms.read(PersonIn, values)
-        service.add_person(session, given, actor=actor, now=clock.now())
-    except (InvalidInput, EmailTaken) as problem:
-        return _people_page(request, session, status=problem.status, values=values, errors=field_errors(problem))
-    return redirect("/people")
-
-
-@router.post("/people/{key}/sign-in-links")
-def make_link(
-    request: Request, session: SessionDep, actor: Administrator, key: str, fields: Annotated[Fields, Depends(form)]
-) -> HTMLResponse:
-    """A one-time link for this person, shown once."""
-    person = service.find_person(session, key)
-    token, expires = service.make_link(session, person, actor=actor, now=clock.now())
-    link = {"person": person, "url": f"{address(request)}/sign-in?token={token}", "expires": expires}
-    return _people_page(request, session, link=link)
+add(router, people_pages.router)
+add(router, token_pages.router)

@@ -57,6 +57,14 @@ def units_of(session: Session, actor: Actor) -> list[str]:
     return [unit for unit in known if seen is None or unit in seen.units]
 
 
+def all_services(session: Session, actor: Actor) -> list[tuple[str, str]]:
+    """Reference and name of the services that `actor` sees, to choose from."""
+    table = _services()
+    rows = session.execute(select(table.c.id, table.c.ref, table.c.name, table.c.unit).order_by(table.c.name)).all()
+    seen = sight(actor)
+    return [(row.ref, row.name) for row in rows if seen is None or row.unit in seen.units or row.id in seen.services]
+
+
 def services_of(session: Session, ids: Iterable[str]) -> dict[str, Row[tuple[str, str, str, str]]]:
     """Id, reference, name and unit of these services, by id."""
     table = _services()

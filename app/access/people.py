@@ -1,15 +1,17 @@
 """What is shown of people: everybody sees names, to choose from; the rest is for themselves and administrators."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import String, cast, func
 from sqlmodel import Session, col, select
 
-from app.access.grants import is_doubled
+from app.access.grants import holding, is_doubled
 from app.access.models import Person, PersonOut, SignInLink, UserSession
 from app.access.rules import Actor, Role
 from app.access.service import find_person
+from app.access.token_models import RoleGrant
 from app.core.errors import NotAllowed, not_found
 from app.core.listing import ListQuery, paged
 from app.core.messages import say
@@ -58,6 +60,18 @@ def listed(session: Session, query: PeopleQuery, actor: Actor) -> tuple[list[Per
         wanted = wanted.where(cast(col(Person.roles), String).contains(f'"{query.role.value}"'))
     searched = [col(Person.name), col(Person.ref), *([col(Person.email)] if sees_all(actor) else [])]
     return paged(session, wanted, query, sortable=_SORTABLE, searched=searched, default="name", tie=col(Person.id))
+
+
+def names(session: Session, ids: Iterable[str]) -> dict[str, str]:
+    """The names of these people, by id."""
+    return dict(session.exec(select(Person.id, Person.name).where(col(Person.id).in_(set(ids)))).all())
+
+
+def with_grants(session: Session, rows: Iterable[Person], *, now: datetime) -> dict[str, int]:
+    """How many roles in parts of the organisation each of these people has now, by id; nothing for none."""
+    ids = [row.id for row in rows]
+    counted = select(RoleGrant.person_id, func.count()).where(col(RoleGrant.person_id).in_(ids), *holding(now))
+    return {str(person): count for person, count in session.exec(counted.group_by(col(RoleGrant.person_id)))}
 
 
 def last_sign_in(session: Session, person: Person) -> datetime | None:
