@@ -109,8 +109,9 @@ def _refuse_strangers(session: Session, _context: UOWTransaction, _instances: An
             place = _place_to_be(session, row)
             if place is None or may(work.actor, work.action, place):
                 continue
-            if place.parts and row.__table__.name != _SERVICE and not may(work.actor, Action.READ, place):
-                raise not_found(_SERVICE, next(iter(place.parts)).service_id)
+            named = next((part.service_id for part in place.parts), "")
+            if named and row.__table__.name != _SERVICE and not may(work.actor, Action.READ, place):
+                raise not_found(_SERVICE, named)
             raise NotAllowed(say("Your role does not permit this ({action}).", action=work.action.value))
 
 
@@ -119,7 +120,7 @@ def _moves(row: Any) -> bool:
     table = row.__table__
     if table.name not in _BY_PEOPLE:
         return False
-    names = ["unit"] if table.name == _SERVICE else [column.name for column, _ in _ways(table)]
+    names = [column.name for column, _ in _ways(table)] + (["unit"] if "unit" in table.c else [])
     state = inspect(row)
     return any(state.attrs[name].history.has_changes() for name in names)
 
@@ -136,7 +137,8 @@ def _place_to_be(session: Session, row: Any) -> Place | None:
         value = getattr(row, column.name)
         if value is not None:
             parts |= _place(session, there, there.c.id == value).parts
-    return Place(parts)
+    own = getattr(row, "unit", "")
+    return Place(parts or (frozenset({Part("", own)}) if own else frozenset()))
 
 
 @cache
@@ -188,7 +190,13 @@ def _within(table: Table, seen: Sight) -> ColumnElement[bool]:
         theirs = _ids(table.metadata.tables[_SERVICE], seen)
         mine = select(between.c[f"{table.name}_id"])
         return or_(table.c.id.not_in(mine), table.c.id.in_(mine.where(between.c.service_id.in_(theirs))))
-    return and_(*(_by(column, there, seen) for column, there in _ways(table)))
+    of_unit = [or_(_has_way(table), table.c.unit == "", table.c.unit.in_(seen.units))] if "unit" in table.c else []
+    return and_(*(_by(column, there, seen) for column, there in _ways(table)), *of_unit)
+
+
+def _has_way(table: Table) -> ColumnElement[bool]:
+    """That a row which may say its unit itself belongs to a service, and so to that service's unit."""
+    return or_(false(), *(column.is_not(None) for column, _ in _ways(table)))
 
 
 def _by(column: Column[Any], there: Table, seen: Sight) -> ColumnElement[bool]:
@@ -246,7 +254,10 @@ def _keyed(table: Table, key: str) -> ColumnElement[bool]:
 def _place(session: Session, table: Table, which: ColumnElement[bool]) -> Place:
     service = table.metadata.tables[_SERVICE]
     theirs = [service.c.id.in_(each) for each in _services(table, select(_id(table)).where(which))]
-    rows = session.execute(select(service.c.id, service.c.unit).where(or_(false(), *theirs)))
+    rows = session.execute(select(service.c.id, service.c.unit).where(or_(false(), *theirs))).all()
+    if not rows and table.name != _SERVICE and "unit" in table.c:
+        units = session.scalars(select(table.c.unit).where(which, table.c.unit != ""))
+        return Place(frozenset(Part("", unit) for unit in units))
     return Place(frozenset(Part(*row) for row in rows))
 
 

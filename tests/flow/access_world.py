@@ -57,6 +57,12 @@ class ReadBack(Database):
                 session.flush()
                 session.rollback()
 
+    @contextmanager
+    def kept(self) -> Iterator[Session]:
+        """A transaction that is not forgotten."""
+        with super().transaction() as session:
+            yield session
+
 
 @dataclass
 class Units:
@@ -107,6 +113,12 @@ class Units:
             }
         return self.whole.ask(method, path, **sent)
 
+    def send(self, method: str, path: str, persona: str, body: Any) -> httpx.Response:
+        """One request to the API with a body; `path` below its prefix."""
+        return self.whole.ask(
+            method, API + path, body=body, headers={"Authorization": f"Bearer {self.tokens[persona][0]}"}
+        )
+
     def reads(self, path: str, persona: str) -> httpx.Response:
         """A page or answer as this persona reads it."""
         return self.ask("GET", path, persona)
@@ -129,6 +141,7 @@ def make(template: Template, folder: Path) -> Units:
         for role in Role:
             for place in (WHOLE, NORTH, SOUTH):
                 _person(session, units, role, place)
+        _person(session, units, Role.PLAN_OWNER, SOUTH, reads=NORTH)
         _machine(session, units)
         units.keys = _keys(session, made)
     return units
@@ -159,16 +172,19 @@ def _south(session: Session, made: example.Example) -> dict[str, str]:
     finding.plan_id, finding.service_id = plan.id, service.id
     session.add_all([run, finding])
     session.flush()
-    return {"plans": plan.id, "runs": run.id, "findings": finding.id}
+    return {"services": service.id, "plans": plan.id, "runs": run.id, "findings": finding.id}
 
 
-def _person(session: Session, units: Units, role: Role, place: str) -> None:
+def _person(session: Session, units: Units, role: Role, place: str, *, reads: str = "") -> None:
     now = clock.now()
-    name = f"{role.value}-{place}".lower()
+    name = f"{role.value}-{place}{reads}".lower()
     roles = [role] if place == WHOLE else []
     person = add_person(session, PersonIn(name=name, email=f"{name}@example.nl", roles=roles), actor=SYSTEM, now=now)
     if place != WHOLE:
         session.add(RoleGrant(person_id=person.id, role=role, unit=place, since=now, given_by="system", created_at=now))
+    if reads:
+        only = {"role": Role.VIEWER, "unit": reads}
+        session.add(RoleGrant(person_id=person.id, **only, since=now, given_by="system", created_at=now))
     tokens = []
     for kind in (SessionKind.BEARER, SessionKind.BROWSER):
         tokens.append(secrets.token_urlsafe())
@@ -183,7 +199,8 @@ def _person(session: Session, units: Units, role: Role, place: str) -> None:
                 expires_at=now + timedelta(hours=8),
             )
         )
-    units.tokens[f"{role.value} {place}"] = (tokens[0], tokens[1])
+    persona = f"{role.value} who reads the other" if reads else f"{role.value} {place}"
+    units.tokens[persona] = (tokens[0], tokens[1])
 
 
 def _machine(session: Session, units: Units) -> None:
@@ -213,7 +230,7 @@ def _more(session: Session, made: example.Example) -> None:
     session.add_all(
         [
             Blackout(
-                ref="BLK-001",
+                ref="BLK-901",
                 name="Verkiezingen",
                 starts_at=now,
                 ends_at=now + timedelta(days=1),

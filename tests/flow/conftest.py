@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from app.runs import stream
+from tests.flow.access_world import Units, make
 from tests.flow.whole import Cluster, Template, Whole, cluster, make_template
 
 
@@ -42,3 +44,15 @@ def either(request: pytest.FixtureRequest) -> Whole:
     """The application, once on each database."""
     found: Whole = request.getfixturevalue("whole" if request.param == "sqlite" else "whole_on_postgres")
     return found
+
+
+@pytest.fixture(scope="module")
+def units(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Units]:
+    """An organisation with two units; what a request writes is forgotten."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(stream, "LONGEST_STREAM", 0)
+    made = make(template, tmp_path_factory.mktemp("units") / "data")
+    made.whole.database.forgets = True  # type: ignore[attr-defined]
+    yield made
+    patch.undo()
+    made.whole.database.dispose()

@@ -11,9 +11,8 @@ from ruamel.yaml import YAML
 
 from app.access.rules import Role
 from app.main import UndeclaredRoute, refuse_undeclared
-from app.runs import stream
-from tests.flow.access_world import NORTH, SOUTH, WHOLE, Units, make
-from tests.flow.whole import API, Template
+from tests.flow.access_world import NORTH, SOUTH, WHOLE, Units
+from tests.flow.whole import API
 
 TABLE: dict[str, Any] = YAML(typ="safe").load(Path("tests/cases/access.yaml"))
 ROUTES: dict[str, str] = TABLE["routes"]
@@ -24,18 +23,6 @@ ENDS_THE_SESSION = {"POST /sign-out", "DELETE /api/v1/sessions/current"}
 TELLS_OF_ITSELF = {"POST /sign-in", "POST /api/v1/sessions"}
 """Open to everybody, and says itself that nobody could be signed in."""
 IN, REFUSED, NOT_THERE = "in", "refused", "not there"
-
-
-@pytest.fixture(scope="module")
-def units(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Units]:
-    """Both units; what a request writes is forgotten."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr(stream, "LONGEST_STREAM", 0)
-    made = make(template, tmp_path_factory.mktemp("units") / "data")
-    made.whole.database.forgets = True  # type: ignore[attr-defined]
-    yield made
-    patch.undo()
-    made.whole.database.dispose()
 
 
 def expected(route: str, persona: str) -> str:
