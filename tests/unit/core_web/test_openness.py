@@ -57,6 +57,8 @@ def test_a_name_says_that_a_secret_stands_there(name):
     assert openness.in_document({name: "secret://x"}) == []
 
 
-@pytest.mark.parametrize("name", ["public_key", "openbare_sleutel", "key_people", "keyboard", "monkey", "tables", "Slot"])
+@pytest.mark.parametrize(
+    "name", ["public_key", "openbare_sleutel", "key_people", "keyboard", "monkey", "tables", "Slot"]
+)
 def test_and_others_do_not(name):
     assert not openness.by_name(name)
