@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from babel import Locale
 from babel.numbers import list_currencies
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from app.catalog.models import UNKNOWN_COUNTRY
 from app.catalog.rules import (
@@ -21,7 +22,7 @@ from app.catalog.rules import (
     SideRole,
     Substitutability,
 )
-from app.catalog.secrets import inline_secrets
+from app.core import openness
 from app.core.listing import ListQuery
 from app.core.shapes import Duration, Line, Moment, Name, Patch, Prose, Shape
 
@@ -58,8 +59,11 @@ def _steering(value: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"at most {LARGEST_DOCUMENT} characters of JSON")
     if _has_controls(value):
         raise ValueError("text must not contain control characters")
-    if open_secrets := inline_secrets(value):
-        raise ValueError(f"give secrets by reference, secret://NAME, not in the open: {', '.join(open_secrets)}")
+    if found := openness.in_document(value):
+        places = {"places": ", ".join(found)}
+        raise PydanticCustomError(
+            openness.CODE, "give secrets by reference, secret://NAME, not in the open: {places}", places
+        )
     return value
 
 
@@ -72,7 +76,7 @@ def _has_controls(value: Any) -> bool:
 
 
 def _web_address(value: str) -> str:
-    if value and (not value.startswith(("http://", "https://")) or inline_secrets(value) or " " in value):
+    if value and (not value.startswith(("http://", "https://")) or openness.by_form(value) or " " in value):
         raise ValueError("an address starts with http:// or https:// and holds no password")
     return value
 

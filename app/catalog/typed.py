@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from app.catalog.secrets import inline_secrets
-from app.core import forms
+from app.core import forms, openness
 from app.core.browser import Fields
 from app.core.errors import FieldError
 from app.core.messages import say
@@ -59,9 +58,9 @@ def _document(name: str, fields: Mapping[str, str], before: dict[str, Any], faul
     if "tables" in cells:
         cells["tables"] = _tables(cells["tables"], before.get("tables", []))  # type: ignore[assignment]
     made = {key: value for key, value in {**before, **cells}.items() if value not in ("", [])}
-    for path in inline_secrets(made):
+    for path in openness.in_document(made):
         reason = say("Give the name of a secret, such as secret://noord-dsn. The secret itself stays at its site.")
-        faults.append(FieldError(f"{name}.{path.strip('/').replace('/', '.')}", "secret-in-the-open", reason))
+        faults.append(FieldError(f"{name}.{path.strip('/').replace('/', '.')}", openness.CODE, reason))
     if name == "proxy" and made:
         missing = [key for key in _PROXY if key not in made]
         faults += [FieldError(f"proxy.{key}", "required", say("Fill in all four, or none.")) for key in missing]

@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from app.core import openness
 from runners import cleaning
 
 _CONTROL_ALLOWED = {"\n", "\t"}
@@ -66,11 +67,11 @@ def _clean_text(value: str, *, multiline: bool) -> str:
 
 
 def _line(value: str) -> str:
-    return _clean_text(value, multiline=False)
+    return openness.refuse(_clean_text(value, multiline=False))
 
 
 def _prose(value: str) -> str:
-    return _clean_text(value.replace("\r\n", "\n"), multiline=True)
+    return openness.refuse(_clean_text(value.replace("\r\n", "\n"), multiline=True))
 
 
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_line), Field(min_length=1)]

@@ -2,6 +2,7 @@
 
 from pydantic_core import ErrorDetails
 
+from app.core import openness
 from app.core.messages import Message, say
 
 _NUMBER = say("Give a number.")
@@ -31,6 +32,8 @@ def reason(error: ErrorDetails) -> Message:
     kind, context = error["type"], error.get("ctx", {})
     if kind in _PLAIN:
         return _PLAIN[kind]
+    if kind == openness.CODE:
+        return say("A secret stands here in the open. Keep it at its site and write its name, such as secret://NAME.")
     match kind:
         case "string_too_short" | "too_short":
             least = context.get("min_length")

@@ -4,29 +4,22 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from app.core import openness
 from app.core.messages import Message, say
 from app.playbooks import references
 from app.playbooks.refusals import Notes
 from app.playbooks.yaml_text import Path
 from runners import origins
 
-_SECRET_NAMES = re.compile(
-    r"(^|[_-])(dsn|passw(or)?ds?|pwd|passphrase|secrets?|tokens?|(api|access|private|secret)[_-]?keys?|credentials?"
-    r"|(proxy[_-])?authorization|cookie|wachtwoord(en)?|wachtzin|geheim(en)?|(geheime|toegangs)[_-]?sleutels?)$",
-    re.I,
-)
-_SECRET_TEXT = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY|\b(password|passwd|pwd)=\S|://[^/\s@:]+:[^/\s@]+@|\bBearer\s+\S{8,}", re.I
-)
 _ARGV = {"argv", "args", "arguments"}
 _ADDRESS = re.compile(r"(^|_)url$")
 
 
 def looks_secret(name: str, value: str) -> bool:
     """Whether a text is a secret by its name or by its form, and not a reference to one."""
-    if value.startswith(("secret://", "${")):
+    if openness.is_reference(value) or value.startswith("${"):
         return False
-    return bool(_SECRET_TEXT.search(value) or _SECRET_NAMES.search(name))
+    return openness.by_form(value) or openness.by_name(name)
 
 
 def check(given: Mapping[str, Any], path: Path, notes: Notes, *, inside: Path = ()) -> None:
@@ -46,7 +39,7 @@ def check(given: Mapping[str, Any], path: Path, notes: Notes, *, inside: Path = 
             notes.breaks((*path, *place, *inside), "leading-dash", reason)
         elif looks_secret(named, str(value)):
             reason = say("A secret stands here in plain text. Keep it at the site and write 'secret://NAME'.")
-            notes.breaks((*path, *place, *inside), "secret-inline", reason)
+            notes.breaks((*path, *place, *inside), openness.CODE, reason)
         elif _ADDRESS.search(named) and (told := address_fault(str(value))):
             notes.breaks((*path, *place, *inside), "url-refused", told)
 

@@ -3,6 +3,7 @@
 from pathlib import Path as FilePath
 from typing import Any
 
+from app.core import openness
 from app.core.messages import say
 from app.playbooks import draft, lost, parameters, references, safety, structure, yaml_text
 from app.playbooks.refusals import Notes, PlaybookInvalid, Refusal
@@ -67,3 +68,6 @@ def _check_templates(data: Any, notes: Notes) -> None:
         elif isinstance(value, str) and "${" in value and place[-1] in {"nl", "en"} and "manual" not in place:
             reason = say("A text for people is shown as it stands, nothing is filled in. Remove the reference.")
             notes.breaks(place, "reference-in-text", reason)
+        if isinstance(value, str) and "with" not in place and openness.by_form(value):
+            reason = say("A secret stands here in plain text. Keep it at the site and write 'secret://NAME'.")
+            notes.breaks(place, openness.CODE, reason)

@@ -19,7 +19,7 @@ from app.catalog.rules import (
     rto_exceeds_mtpd,
     substantive,
 )
-from app.catalog.secrets import inline_secrets
+from app.core.openness import in_document
 
 TODAY = date(2026, 11, 23)
 
@@ -170,4 +170,4 @@ def test_derived_columns_cannot_be_typed_in(resource):
     ],
 )
 def test_a_secret_in_the_open_is_seen(document, found):
-    assert inline_secrets(document) == found
+    assert in_document(document) == found

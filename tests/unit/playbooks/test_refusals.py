@@ -32,6 +32,7 @@ REFUSED = {
     "an undo that only looks": (changed("postgres.unfence", "postgres.check-fenced"), (17, "fence", "undo.uses", "undo-only-looks")),
     "a mode in capitals": (changed("modes: [live]", "modes: [LIVE]"), (3, None, "modes.0", "unknown-word")),
     "a secret written inline": (changed("stable_for: PT10S", "token: hunter2hunter2"), (32, "serve", "with.token", "secret-inline")),
+    "a secret in a text for people": (changed("title:", 'summary: {nl: "wachtwoord = Zomer2026", en: b}\ntitle:'), (2, None, "summary.nl", "secret-inline")),
     "a password in a URL": (changed('"${pair.service}"', "http://me:pw@host/"), (32, "serve", "with.url", "secret-inline")),
     "an address of another scheme": (changed('"${pair.service}"', "ftp://host/"), (32, "serve", "with.url", "url-refused")),
     "an address in disguise": (changed('"${pair.service}"', "http://2130706433/"), (32, "serve", "with.url", "url-refused")),
