@@ -40,6 +40,10 @@ class Remote:
         """Change some fields."""
         return self._ask("PATCH", path, json=body)
 
+    def put(self, path: str, body: Any) -> Any:
+        """Set as a whole."""
+        return self._ask("PUT", path, json=body)
+
     def send_file(self, path: str, name: str, content: bytes, media_type: str) -> Any:
         """Upload one file."""
         return self._ask("POST", path, files={"file": (name, content, media_type)})

@@ -4,6 +4,7 @@ from sqlmodel import SQLModel
 
 import app.access.absence_models
 import app.access.models
+import app.access.sign_in_models
 import app.access.token_models
 import app.catalog.models
 import app.core.audit.outside

@@ -34,7 +34,11 @@ def backed_up(out: Console, made: BackedUp) -> None:
     _say(out, f"{made.file}: {manifest.rows} rows of {len(manifest.tables)} tables and {len(manifest.evidence)} files")
     _say(out, f"of evidence, as they were at {manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC.")
     _say(out, f"SHA-256 {made.sha256}")
-    _say(out, "Not in it: sessions, sign-in links, machine tokens, and the values of secrets, which Wissel never has.")
+    _say(
+        out,
+        "Not in it: sessions, sign-in links, passwords and second factors, machine tokens, and the values of "
+        "secrets, which Wissel never has.",
+    )
     for sha256 in manifest.missing:
         _say(out, f"MISSING or damaged in the evidence store: {sha256}")
 

@@ -4,32 +4,26 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request, Response
 
-from app.access import people, service
-from app.access.guard import allowed, public
+from app.access import account_api, people, service, session_api
+from app.access.guard import allowed
 from app.access.models import (
-    PartRole,
     PersonIn,
     PersonOut,
     PersonPatch,
-    SessionIn,
-    SessionKind,
-    SessionOut,
     SignInLinkOut,
-    WhoOut,
 )
 from app.access.people import PeopleQuery
-from app.access.rules import Action, Actor, Role
-from app.core import clock, limits
+from app.access.rules import Action, Actor
+from app.core import clock
 from app.core.db import SessionDep
 from app.core.edits import IfMatch, require_match, show_etag
 from app.core.listing import Page, link_header
-from app.core.routers import api_router
+from app.core.routers import add, api_router
 from app.core.settings import Settings
 
 router = api_router(tag="access")
 Administrator = Annotated[Actor, Depends(allowed(Action.ADMINISTER))]
 Reader = Annotated[Actor, Depends(allowed(Action.READ))]
-Anybody = Annotated[Actor, Depends(allowed(Action.USE_OWN_SESSION))]
 
 
 def address(request: Request) -> str:
@@ -93,37 +87,5 @@ def make_link(request: Request, session: SessionDep, actor: Administrator, key: 
     return SignInLinkOut(token=token, url=f"{address(request)}/sign-in?token={token}", expires_at=expires)
 
 
-@router.post(
-    "/sessions",
-    status_code=201,
-    operation_id="startSession",
-    summary="Exchange a one-time sign-in token for a bearer token",
-    dependencies=[Depends(public)],
-)
-def start_session(request: Request, session: SessionDep, given: SessionIn) -> SessionOut:
-    """A short personal bearer token."""
-    limits.take(request)
-    hours = request.app.state.settings.session_hours
-    token, row, person = service.redeem(session, given.sign_in_token, SessionKind.BEARER, hours=hours, now=clock.now())
-    limits.succeeded(request)
-    return SessionOut(token=token, expires_at=row.expires_at, person=people.out(person, service.as_actor(person)))
-
-
-@router.get("/sessions/current", operation_id="getCurrentSession", summary="Who am I")
-def who(actor: Reader) -> WhoOut:
-    """Whoever the token stands for, and what they may do where."""
-    grants = [PartRole(role=each.role, unit=each.unit, service_id=each.service_id) for each in actor.grants]
-    return WhoOut(
-        kind=actor.kind,
-        id=actor.id,
-        name=actor.name,
-        roles=sorted(actor.roles, key=list(Role).index),
-        grants=sorted(grants, key=lambda each: (each.unit, each.service_id, each.role)),
-        actions=sorted(actor.only) if actor.only is not None else None,
-    )
-
-
-@router.delete("/sessions/current", status_code=204, operation_id="endCurrentSession", summary="Sign out")
-def end_session(request: Request, session: SessionDep, actor: Anybody) -> None:
-    """End the session of the bearer token that was sent."""
-    service.end_session(session, request.state.token, now=clock.now())
+add(router, session_api.router)
+add(router, account_api.router)

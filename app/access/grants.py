@@ -46,7 +46,8 @@ class GrantThere(Conflict):
 
 def as_actor(person: Person, given: frozenset[Grant] = frozenset()) -> Actor:
     """The person as the rules see them."""
-    return Actor(Kind.PERSON, person.id, person.name, frozenset(Role(role) for role in person.roles), given)
+    roles = frozenset(Role(role) for role in person.roles)
+    return Actor(Kind.PERSON, person.id, person.name, roles, given, reset_at=person.reset_at)
 
 
 def as_they_may_now(session: Session, person: Person, *, now: datetime) -> Actor:

@@ -1,18 +1,26 @@
 """What routes declare: the permission they need, and the actor they get; the object is found by the address itself."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
 from sqlmodel import Session
 
 from app.access import reach
-from app.access.rules import Action, Actor, Place, may
+from app.access.rules import RESET_LIFE, Action, Actor, Place, is_proved, is_reset_lately, may
+from app.core import clock, formats
 from app.core.db import SessionDep
-from app.core.errors import NotAllowed, NotFound, NotSignedIn
+from app.core.errors import NotAllowed, NotFound, NotSignedIn, StepUpNeeded
 from app.core.messages import say
 
 LOOKING = frozenset({"GET", "HEAD"})
+
+
+class RecentlyReset(NotAllowed):
+    """Somebody else's link replaced this person's means of signing in, less than a day ago."""
+
+    code = "recently-reset"
 
 
 def allowed(action: Action) -> Callable[[Request, Session], Actor]:
@@ -28,11 +36,33 @@ def allowed(action: Action) -> Callable[[Request, Session], Actor]:
             raise NotSignedIn(say("Sign in, or send a bearer token, to do this."))
         if not may(actor, action, _place(request, session, actor)):
             raise NotAllowed(say("Your role does not permit this ({action}).", action=action.value))
+        if request.method not in LOOKING:
+            _require_proof(actor, action, now=clock.now())
         reach.work_for(session, actor, action, only_look=request.method in LOOKING)
         return actor
 
     check.action = action  # type: ignore[attr-defined]
     return check
+
+
+def _require_proof(actor: Actor, action: Action, *, now: datetime) -> None:
+    """Refuse what a person answers for with their name, where that may be somebody else who holds their session."""
+    if actor.reset_at is not None and is_reset_lately(actor, action, now=now):
+        until = formats.local(actor.reset_at + RESET_LIFE)
+        raise RecentlyReset(
+            say(
+                "Your way to sign in was replaced with a link from somebody else. For a day you cannot approve or "
+                "accept anything, until {until}. Ask another approver.",
+                until=f"{until:%d-%m-%Y %H:%M}",
+            )
+        )
+    if not is_proved(actor, action, now=now):
+        raise StepUpNeeded(
+            say(
+                "You answer for this with your name, so prove first who you are: POST your password and code to "
+                "/api/v1/sessions/current/proofs. Then repeat this within five minutes."
+            )
+        )
 
 
 def _place(request: Request, session: Session, actor: Actor) -> Place | None:

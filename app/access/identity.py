@@ -1,11 +1,13 @@
 """Finds out who stands behind a request: a bearer token on the API, a session cookie on pages, never the other."""
 
+from datetime import timedelta
+
 from fastapi import Request, Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.access import clients, service, tokens
+from app.access import clients, service, sessions, tokens
 from app.access.clients import ProviderAway
 from app.access.models import SessionKind
 from app.access.service import SignedIn
@@ -68,7 +70,10 @@ class Identity:
             if claims is not None:
                 found = clients.identify(session, claims, now=now)
             else:
-                found = service.identify(session, token, now=now)
+                idle = timedelta(minutes=self.settings.session_idle_minutes)
+                found = service.identify(session, token, idle=idle, now=now)
         if found is not None and found.machine is not None:
             tokens.note_use(self.database, found.machine, request.client.host if request.client else "", now=now)
+        if found is not None and found.is_to_be_touched:
+            sessions.note_use(self.database, found.session_id, now=now)
         return found

@@ -19,6 +19,15 @@ class SessionKind(StrEnum):
     BEARER = "bearer"
 
 
+class Method(StrEnum):
+    """How the session of a person began."""
+
+    LINK = "link"
+    """By a one-time link, which somebody else made: it proves nothing about who used it."""
+    PASSWORD = "password"  # noqa: S105 - a word, not a secret
+    PROVIDER = "provider"
+
+
 class Person(SQLModel, table=True):
     """Somebody who uses Wissel."""
 
@@ -33,6 +42,8 @@ class Person(SQLModel, table=True):
     language: str = Field(default="nl", max_length=2)
     active: bool = True
     created_at: datetime = moment()
+    reset_at: datetime | None = moment(optional=True)
+    """When their means of signing in were last replaced with a link that somebody else made."""
     revision: int = 1
 
 
@@ -56,7 +67,14 @@ class UserSession(SQLModel, table=True):
     person_id: str = link("person.id")
     kind: SessionKind = word(SessionKind)
     csrf: str = Field(max_length=64)
+    method: Method = word(Method, default=Method.LINK)
+    provider: str = Field(default="", max_length=40)
+    """Name of the provider that let them in, where one did."""
+    address: str = Field(default="", max_length=64)
+    device: str = Field(default="", max_length=80)
     created_at: datetime = moment()
+    last_seen_at: datetime | None = moment(optional=True)
+    """When it was last used, to the minute; None: by a version that did not look."""
     proved_at: datetime | None = moment(optional=True)
     """When the person last proved who they are by means that nobody else gave them."""
     expires_at: datetime = moment()
@@ -105,20 +123,6 @@ class SignInLinkOut(Shape):
     token: str
     url: str
     expires_at: Moment
-
-
-class SessionIn(Shape):
-    """What a person exchanges for a bearer token."""
-
-    sign_in_token: Annotated[str, Limits(min_length=10, max_length=200)]
-
-
-class SessionOut(Shape):
-    """A bearer token; shown only now."""
-
-    token: str
-    expires_at: Moment
-    person: PersonOut
 
 
 class PartRole(Shape):

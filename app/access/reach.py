@@ -23,7 +23,13 @@ _NOBODY_ELSES = frozenset({"catalog_change"})
 """Tables that name rows of every unit without a foreign key: hidden from whoever does not see all."""
 _LINKS = {"environment_lock": {"run_id": "run"}}
 """Columns that name rows of another table without a foreign key, since the row outlives what it names."""
-_COLLECTIONS = {"people": "person", "kits": _SERVICE, "playbooks": "playbook_version", "run-approvals": "run_approval"}
+_COLLECTIONS = {
+    "people": "person",
+    "kits": _SERVICE,
+    "playbooks": "playbook_version",
+    "run-approvals": "run_approval",
+    "sessions": "user_session",
+}
 """Tables of the collections in addresses whose name does not follow from that of the collection."""
 _WITHOUT_ROWS = frozenset({"runners"})
 """Collections in addresses that are no rows of ours, and the whole organisation's."""

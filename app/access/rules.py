@@ -71,6 +71,8 @@ _WHOLE_ONLY = frozenset({Action.ADMINISTER, Action.EDIT_PLAYBOOK, Action.REVIEW_
 STEP_UP = frozenset({Action.APPROVE_PLAN, Action.APPROVE_RUN, Action.ACCEPT_RISK})
 """What a person answers for with their name: only shortly after they proved who they are."""
 STEP_UP_LIFE = timedelta(minutes=5)
+RESET_LIFE = timedelta(hours=24)
+"""How long nobody answers for anything with means of signing in that somebody else's link gave anew."""
 
 
 def opening(action: Action) -> frozenset[Role]:
@@ -127,6 +129,8 @@ class Actor:
     """What a machine token was made for; None: all that its roles open."""
     proved_at: datetime | None = None
     """When this person last proved who they are by means that nobody else gave them; None: not in this session."""
+    reset_at: datetime | None = None
+    """When their means of signing in were last replaced with a link that somebody else made."""
 
     @property
     def ref(self) -> str:
@@ -170,6 +174,11 @@ def is_proved(actor: Actor, action: Action, *, now: datetime) -> bool:
     if actor.kind is not Kind.PERSON or action not in STEP_UP:
         return True
     return actor.proved_at is not None and now - actor.proved_at < STEP_UP_LIFE
+
+
+def is_reset_lately(actor: Actor, action: Action, *, now: datetime) -> bool:
+    """Whether the means of `actor` were replaced so lately, by somebody else's link, that `action` must wait."""
+    return action in STEP_UP and actor.reset_at is not None and now - actor.reset_at < RESET_LIFE
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,17 @@
 """Use cases of access: making people, signing in by one-time link, sessions, and who stands behind a token."""
 
-import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
 
-from app.access import grants, tokens
+from app.access import grants, sessions, tokens
 from app.access.grants import as_actor as as_actor
 from app.access.grants import as_they_may_now as as_they_may_now
-from app.access.models import Person, PersonIn, PersonPatch, SessionKind, SignInLink, UserSession
+from app.access.models import Method, Person, PersonIn, PersonPatch, SessionKind, SignInLink
 from app.access.rules import SYSTEM, Actor, Role
+from app.access.sessions import Started, Way
 from app.access.token_models import MachineToken
 from app.access.tokens import hashed, new_secret
 from app.core import audit
@@ -50,6 +50,10 @@ class SignedIn:
     kind: SessionKind
     machine: MachineToken | None = None
     """The token or client, where it is none of a person."""
+    session_id: str = ""
+    """Of a person; a machine token has none."""
+    is_to_be_touched: bool = False
+    """Whether the last use of the session is to be written down."""
 
 
 def find_person(session: Session, key: str) -> Person:
@@ -84,7 +88,7 @@ def add_person(session: Session, given: PersonIn, *, actor: Actor, now: datetime
 
 
 def edit_person(session: Session, person: Person, patch: PersonPatch, *, actor: Actor, now: datetime) -> Person:
-    """Change roles, functions, name, language; deactivating ends every session and token at once."""
+    """Change roles, functions, name, language; deactivating ends every session, link and token at once."""
     sent = {name: value for name, value in patch.sent().items() if value is not None}
     sent |= {name: sorted(set(sent[name])) for name in ("roles", "functions") if name in sent}
     grants.check_edit(session, person, sent, actor=actor)
@@ -94,10 +98,11 @@ def edit_person(session: Session, person: Person, patch: PersonPatch, *, actor: 
     person.revision += 1
     session.add(person)
     if sent.get("active") is False:
-        live = select(UserSession).where(UserSession.person_id == person.id, col(UserSession.ended_at).is_(None))
-        for each in session.exec(live):
-            each.ended_at = now
+        sessions.end_all(session, person.id, actor=actor.ref, now=now)
         tokens.revoke_all_of(session, person, actor=actor, now=now)
+        unused = select(SignInLink).where(SignInLink.person_id == person.id, col(SignInLink.used_at).is_(None))
+        for link in session.exec(unused).all():
+            link.used_at = now
     audit.record(session, actor.ref, "person.edited", "person", person.id, changes=audit.changes(before, sent))
     if "roles" in sent:
         grants.tell_of_roles(session, person, before["roles"], actor=actor)
@@ -128,41 +133,32 @@ def has_administrator(session: Session) -> bool:
     return any(Role.ADMINISTRATOR in person.roles for person in people)
 
 
-def redeem(
-    session: Session, token: str, kind: SessionKind, *, hours: float, now: datetime
-) -> tuple[str, UserSession, Person]:
-    """Exchange a one-time link for a session; the link is used up by a guarded update, so it works once."""
+def redeem(session: Session, token: str, way: Way, *, now: datetime) -> Started:
+    """Exchange a one-time link for a session; the link's row is locked, so it works once.
+
+    It was made by somebody else, so it proves nothing: who comes in by it answers for nothing with their name before
+    they set up means of their own.
+    """
     link = session.get(SignInLink, hashed(token), with_for_update=True)
     person = session.get(Person, link.person_id) if link else None
     if link is None or person is None or link.used_at or link.expires_at <= now or not person.active:
         raise LinkRefused(say("This sign-in link was used already or is too old. Ask for a new one."))
     link.used_at = now
-    secret = new_secret()
-    row = UserSession(
-        token_hash=hashed(secret),
-        person_id=person.id,
-        kind=kind,
-        csrf=secrets.token_urlsafe(32),
-        created_at=now,
-        expires_at=now + timedelta(hours=hours),
-    )
-    session.add_all([link, row])
-    session.flush()
-    audit.record(session, as_actor(person).ref, "session.started", "person", person.id, kind=kind.value)
-    return secret, row, person
+    session.add(link)
+    return sessions.start(session, person, way, method=Method.LINK, proved=False, now=now)
 
 
-def identify(session: Session, token: str, *, now: datetime) -> SignedIn | None:
+def identify(session: Session, token: str, *, idle: timedelta, now: datetime) -> SignedIn | None:
     """Who stands behind a session token or machine token; None where it is no good (any more)."""
-    digest = hashed(token)
-    live = session.exec(select(UserSession).where(UserSession.token_hash == digest)).first()
-    if live is not None:
-        person = session.get(Person, live.person_id)
-        if person is None or not person.active or live.ended_at is not None or live.expires_at <= now:
-            return None
-        actor = replace(as_they_may_now(session, person, now=now), proved_at=live.proved_at)
-        return SignedIn(actor, live.csrf, person.language, live.kind)
-    return as_machine(session, MachineToken.token_hash == digest, now=now)
+    live = sessions.live(session, token, idle=idle, now=now)
+    if live is None:
+        return as_machine(session, MachineToken.token_hash == hashed(token), now=now)
+    person = session.get_one(Person, live.person_id)
+    if not person.active:
+        return None
+    actor = replace(as_they_may_now(session, person, now=now), proved_at=live.proved_at)
+    late = sessions.is_to_be_touched(live, now=now)
+    return SignedIn(actor, live.csrf, person.language, live.kind, session_id=live.id, is_to_be_touched=late)
 
 
 def as_machine(session: Session, which: ColumnElement[bool] | bool, *, now: datetime) -> SignedIn | None:
@@ -170,12 +166,3 @@ def as_machine(session: Session, which: ColumnElement[bool] | bool, *, now: date
     row = session.exec(select(MachineToken).where(which)).first()
     actor = tokens.actor_of(session, row, now=now) if row is not None else None
     return SignedIn(actor, "", "en", SessionKind.BEARER, row) if actor is not None else None
-
-
-def end_session(session: Session, token: str, *, now: datetime) -> None:
-    """Sign out; a token that is no session is left alone."""
-    live = session.exec(select(UserSession).where(UserSession.token_hash == hashed(token))).first()
-    if live is not None and live.ended_at is None:
-        live.ended_at = now
-        session.add(live)
-        audit.record(session, f"person:{live.person_id}", "session.ended", "person", live.person_id)

@@ -57,6 +57,13 @@ class NotAllowed(Problem):
     title = "You may not do this"
 
 
+class StepUpNeeded(NotAllowed):
+    """It needs a proof of who asks that is younger than theirs."""
+
+    code = "step-up-needed"
+    title = "Prove first who you are"
+
+
 class NotFound(Problem):
     """There is no such thing, or it is not for this reader."""
 

@@ -76,6 +76,11 @@ class Settings(PostSettings):
     audit_stamp_url: str | None = None
     """A time-stamping authority (RFC 3161) for the signed heads; `outgoing` must name its origin."""
     session_hours: float = Field(default=8, gt=0, le=24)
+    """How long a session lasts at most, however busy."""
+    session_idle_minutes: float = Field(default=60, ge=2, le=1440)
+    """How long a session lasts that nobody uses."""
+    sign_in_key_file: Path | None = None
+    """Key that opens the second factors in the database; default ``sign-in.key`` in the data folder, made by itself."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("sites")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -21,7 +21,7 @@ from starlette.types import Scope
 
 from app.core import clock, formats, forms, i18n, labels
 from app.core.browser import Fields, local_path, open_form
-from app.core.errors import NotSignedIn, Problem
+from app.core.errors import NotSignedIn, Problem, StepUpNeeded
 
 APP = Path(__file__).resolve().parent.parent
 STATIC = APP / "static"
@@ -154,6 +154,8 @@ def problem_page(request: Request, problem: Problem) -> Response:
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         back = "?" + urlencode({"next": here}) if request.method in {"GET", "HEAD"} and here != "/" else ""
         return redirect(f"/sign-in{back}")
+    if isinstance(problem, StepUpNeeded):
+        return redirect("/sign-in?" + urlencode({"again": "1", "next": _page_before(request)}))
     return render(
         request,
         "core/problem.html",
@@ -164,6 +166,12 @@ def problem_page(request: Request, problem: Problem) -> Response:
         errors=problem.errors,
         code=problem.code,
     )
+
+
+def _page_before(request: Request) -> str:
+    """The page from which a form was sent: what it was sent to cannot be opened."""
+    parts = urlsplit(request.headers.get("referer", ""))
+    return local_path(parts.path + (f"?{parts.query}" if parts.query else "")) if parts.path else "/"
 
 
 def field_errors(problem: Problem) -> dict[str, str]:

@@ -66,6 +66,12 @@ class Links:
         self._shown_at = time.monotonic()
         for part, url in links(self.admin, self.people).items():
             self.tell(f"  {self.people[part].name}, {WORDS[part]}:\n           {url}")
+        self.tell("Who approves or accepts something is asked to prove who they are, with these:")
+        for person in self.people.values():
+            if person.means is not None:
+                codes = " ".join(person.means.recovery_codes)
+                self.tell(f"  {person.name}: {person.means.email}, password {person.means.password}")
+                self.tell(f"           codes, each works once: {codes}")
 
     def renew(self) -> None:
         """Print new links once the last ones are about to end."""

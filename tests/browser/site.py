@@ -29,6 +29,7 @@ from app.core.limits import Budget, Limits
 from app.core.problems import Handlers
 from app.core.settings import Settings
 from runners import registry
+from tests.flow.proof import prove_all
 
 HOME = "http://wissel.test"
 
@@ -92,4 +93,5 @@ class Visitor:
     def sign_in(self, email: str, *roles: Role) -> "Visitor":
         answer = self.post("/sign-in", token=sign_in_token(self.site, email, *roles), next="/services")
         assert answer.status_code == 303, answer.text
+        prove_all(self.site.state.database)
         return self

@@ -19,6 +19,7 @@ from app.core import clock
 from app.core.db import Database
 from app.core.problems import Handlers
 from app.findings.api import router as findings
+from tests.flow.proof import ALWAYS
 
 OWNER, APPROVER, VIEWER = "owner", "approver", "viewer"
 ROLES = {
@@ -74,7 +75,7 @@ def build(folder: Path) -> House:
         if name.startswith("machine"):
             request.state.actor = Actor(Kind.MACHINE, name, name, ROLES[APPROVER])
         elif name:
-            request.state.actor = Actor(Kind.PERSON, name, name, ROLES[name])
+            request.state.actor = Actor(Kind.PERSON, name, name, ROLES[name], proved_at=ALWAYS)
         return await call_next(request)
 
     made.include_router(catalog)

@@ -23,6 +23,7 @@ from app.playbooks.api import router as playbooks_router
 from app.playbooks.rules import ClaimKind
 from runners import registry
 from tests.flow.catalog_app import House, codes
+from tests.flow.proof import ALWAYS
 
 __all__ = ["NOW", "OWNER", "REVIEWER", "build", "codes", "swap"]
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -52,7 +53,7 @@ def build(folder: Path, url: str | None = None) -> House:
         if name.startswith("machine"):
             request.state.actor = Actor(Kind.MACHINE, name, name, ROLES[OWNER])
         elif name:
-            request.state.actor = Actor(Kind.PERSON, name, name, ROLES[name])
+            request.state.actor = Actor(Kind.PERSON, name, name, ROLES[name], proved_at=ALWAYS)
         return await call_next(request)
 
     made.include_router(playbooks_router)

@@ -15,6 +15,7 @@ from app.access.rules import SYSTEM, Role
 from app.core import clock
 from app.core.settings import Settings
 from app.main import create_app
+from tests.flow.proof import prove_all
 from tests.flow.runs_world import REGISTRY, SWITCH, World, build
 
 HOME = "http://wissel.test"
@@ -74,6 +75,7 @@ class Browser:
         if person:
             answer = self.post("/sign-in", token=link_of(site, person), next="/runs")
             assert answer.status_code == 303, answer.text
+            prove_all(site.state.database)
 
     async def _ask(self, method: str, path: str, **sent: Any) -> httpx.Response:
         transport = httpx.ASGITransport(app=self.site)

@@ -43,6 +43,7 @@ from runners.contract import (
 from runners.contract import (
     EnvironmentPair as PairShape,
 )
+from tests.flow.proof import ALWAYS
 
 START = datetime(2027, 1, 10, 10, tzinfo=UTC)
 ME = Owner("boot-1", "here:1")
@@ -212,7 +213,7 @@ class World:
         return self.now
 
     def actor(self, name: str) -> Actor:
-        return Actor(Kind.PERSON, name, name, frozenset(ROLES[name]))
+        return Actor(Kind.PERSON, name, name, frozenset(ROLES[name]), proved_at=ALWAYS)
 
     def drill(self, text: dict[str, Any], mode: Mode, **more: Any) -> str:
         """A drill of this playbook; its id."""

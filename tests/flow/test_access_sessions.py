@@ -104,7 +104,7 @@ def test_after_signing_in_nobody_is_sent_to_another_site(whole):
     for elsewhere in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"):
         body = f"token={whole.sign_in_token('viewer')}&next={elsewhere}"
         answer = whole.ask("POST", "/sign-in", content=body, headers=PAGE)
-        assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/account/set-up?next=%2F")
 
 
 def test_a_form_of_another_site_signs_nobody_in(whole):

@@ -23,6 +23,7 @@ from app.core.db import Database
 from app.core.settings import Settings
 from app.main import create_app
 from runners import registry
+from tests.flow.proof import prove_all
 from tests.lab.pair import NOBODY, LabServer, postgres_binaries
 
 API = "/api/v1"
@@ -138,6 +139,7 @@ def populate(whole: Whole, first_token: str) -> None:
         whole.people[part] = whole.ok("POST", "/people", given, by=ADMINISTRATOR)["id"]
         answer = whole.ask("POST", f"{API}/sessions", body={"signInToken": whole.sign_in_token(part)})
         whole.tokens[part] = answer.json()["token"]
+    prove_all(whole.database)
     actions = [action.value for action in Action if action not in PEOPLE_ONLY]
     token = {"name": "robot", "actions": actions, "everywhere": True}
     whole.tokens[MACHINE] = whole.ok("POST", "/machine-tokens", token, by=EVERYBODY)["token"]

@@ -15,6 +15,7 @@ import httpx
 
 from app.access import service as access
 from app.access.rules import SYSTEM, Role
+from tests.flow.proof import prove_all
 from tests.lab.pair import free_port
 from tests.reliability.processes import CHECKOUT, Ground, until
 
@@ -71,6 +72,7 @@ class Served:
                 link, _ = access.make_link(session, person, actor=SYSTEM, now=datetime.now(UTC))
             answer = httpx.post(f"{self.url}/api/v1/sessions", json={"signInToken": link}, timeout=30)
             self.tokens[name] = answer.json()["token"]
+        prove_all(database)
 
     def ask(self, method: str, path: str, body: Any = None, *, by: str = "operator", **more: Any) -> httpx.Response:
         """One request to the API."""

@@ -10,9 +10,15 @@ MANIFEST = "manifest.json"
 LARGEST_MANIFEST = 64 * 1024 * 1024
 TABLE_PART = re.compile(r"^tables/([a-z][a-z0-9_]{0,62})\.jsonl$")
 EVIDENCE_PART = re.compile(r"^evidence/([0-9a-f]{64})$")
-LEFT_OUT = frozenset({"alembic_version", "machine_token", "sign_in_link", "user_session", "worker_lease"})
-"""Tables that no backup holds: what opens a door (sessions, one-time links, machine tokens: one that was revoked after
-the backup would open it again) and what means something only to a living process (leases)."""
+LEFT_OUT = frozenset(
+    {
+        *("alembic_version", "local_account", "machine_token", "recovery_code", "sign_in_attempt", "sign_in_link"),
+        *("user_session", "worker_lease"),
+    }
+)
+"""Tables that no backup holds: what opens a door (sessions, one-time links, passwords and second factors, machine
+tokens: one that was changed or revoked after the backup would open it again) and what means something only to a living
+process (leases)."""
 ENGINE = ("dbos", "datasource", "transaction_completion", "reserve_of_pages")
 """Beginnings of the names of tables that are not ours: the engine's own (two are of the version before), and a claim of
 room that was cut off."""

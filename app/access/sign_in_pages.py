@@ -1,0 +1,163 @@
+"""Pages to sign in, to prove anew who one is, and to sign out."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from sqlmodel import Session
+from starlette.responses import Response
+
+from app.access import accounts, sealing, service, sessions
+from app.access.accounts import Secrets
+from app.access.guard import allowed, public
+from app.access.identity import cookie_name
+from app.access.models import SessionKind, UserSession
+from app.access.rules import Action, Actor
+from app.access.session_api import sign_out as end_this
+from app.access.session_api import way_in
+from app.access.sign_in_models import LocalAccount
+from app.core import clock, limits
+from app.core.browser import Fields, form, local_path, open_form
+from app.core.db import Database, SessionDep
+from app.core.errors import Problem
+from app.core.i18n import pick
+from app.core.settings import Settings
+from app.core.web import redirect, render
+
+router = APIRouter(include_in_schema=False)
+Anybody = Annotated[Actor, Depends(allowed(Action.USE_OWN_SESSION))]
+
+
+def _page(
+    request: Request,
+    *,
+    next: str,
+    status: int = 200,
+    token: str = "",
+    again: bool = False,
+    email: str = "",
+    refused: str = "",
+) -> HTMLResponse:
+    told: dict[str, Any] = {"token": token[:200], "next": next, "again": again, "email": email, "refused": refused}
+    return render(request, "access/sign_in.html", status=status, **told)
+
+
+@router.get("/sign-in", dependencies=[Depends(public)])
+def sign_in_page(
+    request: Request, session: SessionDep, token: str = "", next: str = "/", again: bool = False
+) -> Response:
+    """Asks to confirm: a link that is opened by a mail scanner must not be used up."""
+    actor: Actor | None = request.state.actor
+    if again and actor is not None and actor.person_id is not None:
+        if session.get(LocalAccount, actor.person_id) is None:
+            return redirect("/account/set-up?" + urlencode({"next": local_path(next), "again": "1"}))
+        return _page(request, next=next, again=True)
+    return _page(request, token=token, next=next)
+
+
+@router.post("/sign-in", dependencies=[Depends(public)])
+def sign_in(request: Request, fields: Annotated[Fields, Depends(open_form)]) -> Response:
+    """Begin a session in this browser by a one-time link or with password and code, or prove anew who one is."""
+    next = local_path(fields.text("next"))
+    again = fields.text("again") == "1" and request.state.actor is not None
+    try:
+        if again:
+            return _prove(request, fields, next)
+        return _by_link(request, fields, next) if fields.text("token") else _by_password(request, fields, next)
+    except Problem as problem:
+        if problem.status not in (401, 409, 503):
+            raise
+        return _page(
+            request,
+            next=next,
+            status=problem.status,
+            again=again,
+            email=fields.text("email"),
+            refused=pick(problem.detail),
+        )
+
+
+def _by_link(request: Request, fields: Fields, next: str) -> Response:
+    limits.take(request)
+    database: Database = request.app.state.database
+    now = clock.now()
+    with database.transaction() as session:
+        _leave(request, session, now=now)
+        token = fields.text("token").rpartition("token=")[2]
+        started = service.redeem(session, token, way_in(request, SessionKind.BROWSER), now=now)
+        new = not accounts.has_means(session, started.person.id)
+    limits.succeeded(request)
+    answer = redirect("/account/set-up?" + urlencode({"next": next}) if new else next)
+    set_cookie(request, answer, started.secret, started.row.expires_at, now=now)
+    return answer
+
+
+def _by_password(request: Request, fields: Fields, next: str) -> Response:
+    email, now = fields.text("email"), clock.now()
+    limits.take(request, account=email)
+    database: Database = request.app.state.database
+    given = Secrets(fields.raw("password"), fields.text("code"))
+    sealer = sealing.sealer(request.app.state.settings)
+    started = accounts.sign_in(database, sealer, email, given, way_in(request, SessionKind.BROWSER), now=now)
+    limits.succeeded(request, account=email)
+    with database.transaction() as session:
+        _leave(request, session, now=now)
+    answer = redirect(next)
+    set_cookie(request, answer, started.secret, started.row.expires_at, now=now)
+    return answer
+
+
+def _prove(request: Request, fields: Fields, next: str) -> Response:
+    actor: Actor = request.state.actor
+    limits.take(request, account=actor.id)
+    database: Database = request.app.state.database
+    given = Secrets(fields.raw("password"), fields.text("code"))
+    sealer, now = sealing.sealer(request.app.state.settings), clock.now()
+    session_id = request.state.visitor.session_id
+    secret = accounts.prove(database, sealer, session_id, given, now=now)
+    limits.succeeded(request, account=actor.id)
+    answer = redirect(next)
+    with database.transaction(write=False) as session:
+        set_cookie(request, answer, secret, session.get_one(UserSession, session_id).expires_at, now=now)
+    return answer
+
+
+def _leave(request: Request, session: Session, *, now: datetime) -> None:
+    """End the session that this browser had: nobody stays behind a new one, and no planted one goes on."""
+    visitor = request.state.visitor
+    if visitor is not None:
+        row = session.get_one(UserSession, visitor.session_id)
+        sessions.end(session, row, actor=f"person:{row.person_id}", now=now)
+
+
+def set_cookie(request: Request, answer: Response, secret: str, until: datetime, *, now: datetime) -> None:
+    """Give this browser the secret of its session."""
+    settings: Settings = request.app.state.settings
+    answer.set_cookie(
+        cookie_name(settings),
+        secret,
+        max_age=round((until - now).total_seconds()),
+        path="/",
+        secure=settings.secure,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+@router.post("/sign-out")
+def sign_out(
+    request: Request, session: SessionDep, actor: Anybody, fields: Annotated[Fields, Depends(form)]
+) -> RedirectResponse:
+    """End the session of this browser."""
+    end_this(request, session, actor)
+    return signed_out(request)
+
+
+def signed_out(request: Request) -> RedirectResponse:
+    """To the page to sign in, without the cookie."""
+    settings: Settings = request.app.state.settings
+    answer = redirect("/sign-in")
+    answer.delete_cookie(cookie_name(settings), path="/", secure=settings.secure, httponly=True, samesite="lax")
+    return answer
