@@ -26,8 +26,8 @@ from app.core.errors import Conflict, FieldError, Unavailable
 from app.core.messages import say
 from app.core.settings import Settings
 
-ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
-"""What a provider may sign with: no secret that we share with it, and never nothing."""
+ALGORITHMS = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "EdDSA": "OKP", "Ed25519": "OKP"}
+"""What a provider may sign with, and the kind of key: no secret that we share with it, and never nothing."""
 LONGEST = timedelta(hours=1)
 """Life of an access token: so long what the provider took back may still be used, so it must be short."""
 LEEWAY = timedelta(seconds=30)
@@ -37,7 +37,7 @@ _KEYS_FOR = 600.0
 """Seconds that the provider's keys are believed before they are read again."""
 _KEYS_AT_MOST = 3_600.0
 """The same while the provider does not answer."""
-_ASK_AGAIN = 30.0
+ASK_AGAIN = 30.0
 """Seconds between two questions for a key that is not known: strangers must not make us ask the provider all day."""
 log = structlog.get_logger()
 
@@ -116,8 +116,8 @@ def identify(session: Session, claims: dict[str, Any], *, now: datetime) -> Sign
 class Provider:
     """The configured provider of access tokens, with its keys as they were read last."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, *, ask_again: float = ASK_AGAIN) -> None:
+        self._settings, self._ask_again = settings, ask_again
         self._keys: list[dict[str, Any]] = []
         self._read_at: float | None = None
         self._asked_at: float | None = None
@@ -154,7 +154,7 @@ class Provider:
 
     def _renew(self) -> None:
         """Read the keys again; where that fails those that we have stay for a while."""
-        if _since(self._asked_at) < _ASK_AGAIN:
+        if _since(self._asked_at) < self._ask_again:
             return
         self._asked_at = clock.passed()
         try:
@@ -193,7 +193,7 @@ def _header(token: str) -> dict[str, Any]:
         raise TokenRefused("its header asks for what we do not know")
     if str(header.get("typ", "")).lower() not in _KINDS:
         raise TokenRefused("it is no access token")
-    if header.get("alg") not in ALGORITHMS:
+    if not isinstance(header.get("alg"), str) or header["alg"] not in ALGORITHMS:
         raise TokenRefused("it is signed in a way that is not accepted")
     if not isinstance(header.get("kid"), str):
         raise TokenRefused("it does not say which key signed it")
@@ -202,8 +202,11 @@ def _header(token: str) -> dict[str, Any]:
 
 def _usable(key: dict[str, Any], algorithm: str) -> RSAKey | ECKey | OKPKey:
     """The public key, where it is meant for this. Raises `TokenRefused`."""
-    kind = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}[algorithm]
-    if key.get("kty") != kind or key.get("use", "sig") != "sig" or key.get("alg", algorithm) != algorithm:
+    if (
+        key.get("kty") != ALGORITHMS[algorithm]
+        or key.get("use", "sig") != "sig"
+        or key.get("alg", algorithm) != algorithm
+    ):
         raise TokenRefused("its key is not meant for that")
     found = import_key({name: value for name, value in key.items() if name in _PUBLIC})
     if not isinstance(found, RSAKey | ECKey | OKPKey):
