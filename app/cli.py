@@ -302,23 +302,41 @@ def bootstrap(
     email: Annotated[str, typer.Option(help="Their e-mail address.")] = "admin@localhost.local",
     as_json: AsJson = False,
 ) -> None:
-    """Make the first administrator and print their one-time sign-in link (30 minutes, works once)."""
+    """Make the first administrator; their one-time link (30 minutes) is printed once, and lies in a file of ours."""
     settings = _settings()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.url)
     migrations.upgrade(database)
     with database.transaction() as session:
         person, token, expires = access.bootstrap(session, name=name, email=email, now=clock.now())
-    _tell_link(settings, person.ref, token, expires, as_json)
+        kept = _keep_link(settings, token, expires)  # before the commit: a link that nobody can read is none
+    _tell_link(settings, person.ref, token, expires, as_json, kept)
 
 
-def _tell_link(settings: Settings, person: str, token: str, expires: datetime, as_json: bool) -> None:
+def _keep_link(settings: Settings, token: str, expires: datetime) -> Path:
+    """Write the link where only this user of the machine reads it, for who did not see the screen."""
+    file = settings.data_dir.absolute() / "first-sign-in.txt"
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as out_:
+        out_.write(f"{_link(settings, token)}\nworks once, before {expires:%Y-%m-%d %H:%M} UTC\n")
+    return file
+
+
+def _link(settings: Settings, token: str) -> str:
     base = (settings.base_url or f"http://{settings.host}:{settings.port}").rstrip("/")
-    told = {"person": person, "token": token, "url": f"{base}/sign-in?token={token}"}
+    return f"{base}/sign-in?token={token}"
+
+
+def _tell_link(
+    settings: Settings, person: str, token: str, expires: datetime, as_json: bool, file: Path | None = None
+) -> None:
     if as_json:
-        _show(told | {"expiresAt": expires.isoformat()}, as_json)
-    else:
-        out.print(f"Sign in once, before {expires:%H:%M} UTC:\n{told['url']}", soft_wrap=True, highlight=False)
+        told = {"person": person, "token": token, "url": _link(settings, token), "expiresAt": expires.isoformat()}
+        _show(told | ({"file": str(file)} if file else {}), as_json)
+        return
+    also = f"\nIt lies in {file} too." if file else ""
+    text = f"Sign in once, before {expires:%H:%M} UTC:\n{_link(settings, token)}{also}"
+    out.print(text, soft_wrap=True, highlight=False)
 
 
 @drill.command("list")

@@ -1,6 +1,6 @@
 """Who may do what: roles, the actions they open, and the one pure function that decides."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -158,6 +158,8 @@ def may(actor: Actor, action: Action, place: Place | None = None) -> bool:
         return True
     if actor.kind is Kind.MACHINE and (action in PEOPLE_ONLY or (actor.only is not None and action not in actor.only)):
         return False
+    if action is Action.USE_OWN_SESSION and actor.kind is Kind.PERSON:
+        return True  # who has no role yet sets up how they sign in, and signs out, like anybody
     if any(action in _OPENS[role] for role in actor.roles):
         return True
     if action in _WHOLE_ONLY:
@@ -179,6 +181,17 @@ def is_proved(actor: Actor, action: Action, *, now: datetime) -> bool:
 def is_reset_lately(actor: Actor, action: Action, *, now: datetime) -> bool:
     """Whether the means of `actor` were replaced so lately, by somebody else's link, that `action` must wait."""
     return action in STEP_UP and actor.reset_at is not None and now - actor.reset_at < RESET_LIFE
+
+
+def standing_at(actor: Actor, place: Place) -> Actor:
+    """The actor with just the roles that they hold at `place`, for what is asked there."""
+
+    def holds(role: Role) -> bool:
+        theirs = [grant for grant in actor.grants if grant.role is role]
+        return bool(place.parts) and all(any(grant.covers(part) for grant in theirs) for part in place.parts)
+
+    here = {grant.role for grant in actor.grants if holds(grant.role)}
+    return replace(actor, roles=actor.roles | here, grants=frozenset())
 
 
 @dataclass(frozen=True)

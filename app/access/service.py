@@ -1,5 +1,6 @@
 """Use cases of access: making people, signing in by one-time link, sessions, and who stands behind a token."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -9,13 +10,13 @@ from sqlmodel import Session, col, select
 from app.access import grants, sessions, tokens
 from app.access.grants import as_actor as as_actor
 from app.access.grants import as_they_may_now as as_they_may_now
-from app.access.models import Method, Person, PersonIn, PersonPatch, SessionKind, SignInLink
+from app.access.models import Method, Person, PersonIn, PersonPatch, SessionKind, SignInLink, UserSession
 from app.access.rules import SYSTEM, Actor, Role
 from app.access.sessions import Started, Way
 from app.access.token_models import MachineToken
 from app.access.tokens import hashed, new_secret
 from app.core import audit
-from app.core.columns import next_ref
+from app.core.columns import hold_counter, next_ref
 from app.core.errors import Conflict, FieldError, NotSignedIn, not_found
 from app.core.messages import say
 
@@ -120,6 +121,7 @@ def make_link(session: Session, person: Person, *, actor: Actor, now: datetime) 
 
 def bootstrap(session: Session, *, name: str, email: str, now: datetime) -> tuple[Person, str, datetime]:
     """The first administrator and a one-time link for them. Raises `AlreadyBootstrapped` where there is one."""
+    hold_counter(session, "PER")  # one at a time: two who find none would else make two
     if has_administrator(session):
         raise AlreadyBootstrapped(say("There is an administrator already. Ask them for a sign-in link."))
     given = PersonIn(name=name, email=email, roles=[Role.ADMINISTRATOR])
@@ -159,6 +161,14 @@ def identify(session: Session, token: str, *, idle: timedelta, now: datetime) ->
     actor = replace(as_they_may_now(session, person, now=now), proved_at=live.proved_at)
     late = sessions.is_to_be_touched(live, now=now)
     return SignedIn(actor, live.csrf, person.language, live.kind, session_id=live.id, is_to_be_touched=late)
+
+
+def who_watches(session: Session, ids: Collection[str], *, idle: timedelta, now: datetime) -> dict[str, Actor]:
+    """The people behind these sessions as they may now, by the id of their session; one that ended is left out."""
+    wanted = select(UserSession, Person).join(Person).where(col(UserSession.id).in_(ids), col(Person.active))
+    rows = [(row, person) for row, person in session.exec(wanted) if sessions.is_good(row, idle=idle, now=now)]
+    known = {person.id: as_they_may_now(session, person, now=now) for _, person in rows}
+    return {row.id: known[person.id] for row, person in rows}
 
 
 def as_machine(session: Session, which: ColumnElement[bool] | bool, *, now: datetime) -> SignedIn | None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Annotated, Any
 
 import structlog
@@ -11,11 +12,13 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import col, func, select
+from sqlmodel import Session, SQLModel, col, func, select
 from starlette.concurrency import run_in_threadpool
 
+from app.access import reach
+from app.access import service as access
 from app.access.guard import allowed
-from app.access.rules import Action, Actor
+from app.access.rules import Action, Actor, may
 from app.core import clock, i18n, web
 from app.core.db import Database
 from app.core.errors import Problem
@@ -31,7 +34,9 @@ LOOK_EVERY = 0.3
 REFRESH_EVERY = 5.0
 """Seconds after which a running run is shown anew without an event: forecasts and the burn-down move with time."""
 LONGEST_STREAM = 900.0
-"""After so many seconds the page connects again, so that who was signed out does not watch on."""
+"""After so many seconds the page connects again: who only watches uses their session too."""
+ADMIT_EVERY = 2.0
+"""Seconds after which it is looked again who may watch: by then who was signed out, or lost a role, sees no more."""
 Mark = tuple[int, int]
 """Newest event and number of events: ids of two transactions may become visible in either order."""
 
@@ -49,6 +54,9 @@ class Watch:
 
     run_id: str
     name: str
+    session_id: str = ""
+    """Of the person who watches; one without is not looked at again (tests of the feed alone)."""
+    ended: bool = False
     newest: Snapshot | None = None
     told: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -57,28 +65,33 @@ class Watch:
         self.newest = snapshot
         self.told.set()
 
-    async def next(self) -> Snapshot:
-        """The newest snapshot that was not read yet."""
+    def end(self) -> None:
+        """The person may watch no more."""
+        self.ended = True
+        self.told.set()
+
+    async def next(self) -> Snapshot | None:
+        """The newest snapshot that was not read yet; None where the person may watch no more."""
         await self.told.wait()
         self.told.clear()
-        assert self.newest is not None  # noqa: S101 - for the type checker
-        return self.newest
+        return None if self.ended else self.newest
 
 
 class Feed:
     """Looks for new events of the runs that somebody watches, in one task for the whole process."""
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    def __init__(self, database: Database, idle: timedelta = timedelta(hours=1)) -> None:
+        self.database, self.idle = database, idle
         self.watches: set[Watch] = set()
         self.reads = 0
         """Looks at the database so far."""
         self._seen: dict[str, tuple[Mark, float]] = {}
         self._reader: asyncio.Task[None] | None = None
+        self._admitted_at = 0.0
 
-    def watch(self, run_id: str, name: str) -> Watch:
+    def watch(self, run_id: str, name: str, session_id: str = "") -> Watch:
         """Begin to watch a run; the present state comes first."""
-        made = Watch(run_id, name)
+        made = Watch(run_id, name, session_id)
         self.watches.add(made)
         self._seen.pop(run_id, None)
         if self._reader is None or self._reader.done():
@@ -102,6 +115,8 @@ class Feed:
         while True:
             wanted = {watch.run_id for watch in self.watches}
             try:
+                for watch in await run_in_threadpool(self._turned_away, list(self.watches)):
+                    watch.end()
                 news = await run_in_threadpool(self._news, wanted)
             except SQLAlchemyError:
                 log.exception("run-feed.look-failed")
@@ -111,6 +126,18 @@ class Feed:
                     if watch.run_id == snapshot.run.id:
                         watch.tell(snapshot)
             await asyncio.sleep(LOOK_EVERY)
+
+    def _turned_away(self, watches: list[Watch]) -> list[Watch]:
+        """Those whose person was signed out, or may not see the run any more; looked at every few seconds."""
+        if time.monotonic() - self._admitted_at < ADMIT_EVERY:
+            return []
+        with self.database.transaction(write=False) as session:
+            known = [watch for watch in watches if watch.session_id]
+            ids = {watch.session_id for watch in known}
+            actors = access.who_watches(session, ids, idle=self.idle, now=clock.now()) if ids else {}
+            gone = [watch for watch in known if not _may_watch(session, actors.get(watch.session_id), watch.run_id)]
+        self._admitted_at = time.monotonic()
+        return gone
 
     def _news(self, wanted: set[str]) -> list[Snapshot]:
         self.reads += 1
@@ -134,11 +161,18 @@ class Feed:
         return True
 
 
+def _may_watch(session: Session, actor: Actor | None, run_id: str) -> bool:
+    if actor is None:
+        return False
+    place = reach.place_of(session, SQLModel.metadata.tables[str(Run.__tablename__)], run_id) if actor.grants else None
+    return may(actor, Action.READ, place)
+
+
 def feed_of(request: Request) -> Feed:
     """The feed of this process."""
     state = request.app.state
     if not hasattr(state, "run_feed"):
-        state.run_feed = Feed(state.database)
+        state.run_feed = Feed(state.database, timedelta(minutes=state.settings.session_idle_minutes))
     feed: Feed = state.run_feed
     return feed
 
@@ -188,13 +222,15 @@ async def stream(
 ) -> AsyncIterator[ServerSentEvent]:
     """The regions of the page as they change; the id of a message is that of the newest event it shows."""
     feed, viewer = feed_of(request), Viewer.of(actor)
-    watch = feed.watch(run_id, actor.name)
+    watch = feed.watch(run_id, actor.name, request.state.visitor.session_id)
     seen = int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() else after
     sent: dict[str, str] = {}
     until = time.monotonic() + LONGEST_STREAM
     try:
         while time.monotonic() < until:
             found = await watch.next()
+            if found is None:  # the page asks again, and is told why not
+                return
             drawn = await run_in_threadpool(regions, request, found, viewer, feed.names(run_id))
             changed = {name: text for name, text in drawn.items() if sent.get(name) != text}
             if changed:

@@ -94,6 +94,8 @@ def test_bootstrap_prints_a_link_that_works_once_and_refuses_a_second_administra
     monkeypatch.setenv("WISSEL_DATA_DIR", str(tmp_path / "new"))
     told = json.loads(run("admin", "bootstrap", "--json", "--name", "Ada").out)
     assert told["url"].endswith(told["token"])
+    kept = Path(told["file"])
+    assert (kept.stat().st_mode & 0o777, told["url"] in kept.read_text()) == (0o600, True)
     again = run("admin", "bootstrap")
     assert (again.code, again.out) == (1, "")
     assert "There is an administrator already" in again.err
