@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from sqlmodel import Session
 
 from app.access import reach
-from app.access.rules import RESET_LIFE, Action, Actor, Place, is_proved, is_reset_lately, may
+from app.access.rules import RESET_LIFE, Action, Actor, Place, is_proved, is_reset_lately, may, standing_at
 from app.core import clock, formats
 from app.core.db import SessionDep
 from app.core.errors import NotAllowed, NotFound, NotSignedIn, StepUpNeeded
@@ -34,12 +34,13 @@ def allowed(action: Action) -> Callable[[Request, Session], Actor]:
         actor: Actor | None = getattr(request.state, "actor", None)
         if actor is None:
             raise NotSignedIn(say("Sign in, or send a bearer token, to do this."))
-        if not may(actor, action, _place(request, session, actor)):
+        place = _place(request, session, actor)
+        if not may(actor, action, place):
             raise NotAllowed(say("Your role does not permit this ({action}).", action=action.value))
         if request.method not in LOOKING:
             _require_proof(actor, action, now=clock.now())
         reach.work_for(session, actor, action, only_look=request.method in LOOKING)
-        return actor
+        return actor if place is None else standing_at(actor, place)
 
     check.action = action  # type: ignore[attr-defined]
     return check

@@ -86,7 +86,7 @@ def _may_see(session: Session, row: Any) -> bool:
     table = _table(type(row))
     if work is None or not work.actor.grants or not is_placed(table):
         return True
-    return may(work.actor, Action.READ, _place(session, table, table.c.id == row.id))
+    return may(work.actor, Action.READ, place_of_row(session, row))
 
 
 def _table(mapped: type[Any]) -> Table:
@@ -246,6 +246,12 @@ def place_of(session: Session, table: Table, key: str) -> Place | None:
     if not key.isprintable() or session.execute(select(_id(table)).where(keyed)).first() is None:
         return None
     return _place(session, table, keyed)
+
+
+def place_of_row(session: Session, row: Any) -> Place:
+    """Where a row that is at hand stands."""
+    table = _table(type(row))
+    return _place(session, table, table.c.id == row.id) if is_placed(table) else Place()
 
 
 def _id(table: Table) -> Column[Any]:

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session
 
 from app.access import absence
 from app.access.behind import people_behind
 from app.access.models import Person
-from app.access.reach import place_of
+from app.access.reach import place_of_row
 from app.access.rules import Action, may
 from app.access.service import as_they_may_now
 from app.catalog.models import Service
@@ -61,5 +61,4 @@ def may_approve(session: Session, drill: Drill, person: Person | None, *, now: d
     """Whether the person is here and may approve runs of this drill, as their roles are at this moment."""
     if person is None or not person.active:
         return False
-    table = SQLModel.metadata.tables[str(Drill.__tablename__)]
-    return may(as_they_may_now(session, person, now=now), Action.APPROVE_RUN, place_of(session, table, drill.id))
+    return may(as_they_may_now(session, person, now=now), Action.APPROVE_RUN, place_of_row(session, drill))

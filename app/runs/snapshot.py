@@ -7,8 +7,10 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from app.access import reach
+from app.access.grants import all_as_they_may_now
 from app.access.models import Person
-from app.access.rules import Actor, Kind, Role
+from app.access.rules import standing_at
 from app.drills.models import Drill
 from app.drills.rules import ApprovalPolicy
 from app.playbooks.rules import EvidenceRule, Step, StepKind
@@ -128,8 +130,10 @@ def _waiting(held: Held) -> list[Any]:
 
 def _asked(session: Session, held: Held, step_id: str, people: Any, now: datetime) -> Asked:
     step = held.playbook.step(step_id)
-    active = [row for row in people if row.active]
-    may = {row.id: row.name for row in active if answers.may_answer(session, held, step, _actor(row), now=now)}
+    there = reach.place_of_row(session, held.run)
+    active = all_as_they_may_now(session, [row for row in people if row.active], now=now)
+    here = [standing_at(each, there) for each in active]
+    may = {each.id: each.name for each in here if answers.may_answer(session, held, step, each, now=now)}
     decides = step.kind is StepKind.DECIDE and held.steps[step_id].call.value == "run"
     return Asked(
         who=may,
@@ -140,10 +144,6 @@ def _asked(session: Session, held: Held, step_id: str, people: Any, now: datetim
         decides=decides,
         effects={option: step.effect(option).choice.value for option in step.options},
     )
-
-
-def _actor(person: Person) -> Actor:
-    return Actor(Kind.PERSON, person.id, person.name, frozenset(Role(role) for role in person.roles))
 
 
 def planned_ends(held: Held, expected: Mapping[str, float]) -> dict[str, float]:

@@ -109,3 +109,10 @@ def test_a_guessed_reference_and_one_that_is_hidden_are_told_apart_by_nothing(un
     guessed = units.ask("GET", f"{API}/plans/PLN-999", f"viewer {SOUTH}")
     assert hidden.status_code == guessed.status_code == 404
     assert hidden.text.replace("PLN-001", "") == guessed.text.replace("PLN-999", "")
+
+
+def test_pages_offer_what_one_may_do_there_and_no_more(units: Units) -> None:
+    own = units.reads(f"/services/{units.southern['services']}", f"plan-owner {SOUTH}").text
+    read = units.reads(f"/services/{units.keys['services']}", "plan-owner who reads the other").text
+    assert "/edit" in own
+    assert "/edit" not in read
