@@ -26,13 +26,14 @@ from app.runs import (
     planning,
     service,
     shown_activation,
+    substance,
     taking_part,
 )
 from app.runs.activation_shapes import ThenActivateIn
 from app.runs.record import ApprovalVerdict
 from app.runs.run_page import show
 from app.runs.shapes import AnswerIn, ApprovalIn, DecisionIn, JoinIn, MustReasonIn, ObservationIn, ReasonIn
-from app.runs.view import Held
+from app.runs.view import Held, read
 
 router = APIRouter(include_in_schema=False)
 Operator = Annotated[Actor, Depends(allowed(Action.OPERATE_RUN))]
@@ -120,6 +121,7 @@ def retry(session: SessionDep, actor: Operator, key: Key, step: StepKey, fields:
 @router.post("/runs/{key}/steps/{step}/hand-fences")
 def fence_by_hand(session: SessionDep, actor: Operator, key: Key, step: StepKey, fields: Sent) -> RedirectResponse:
     """Vouch that a side is fenced where nobody could look."""
+    substance.require_fresh(actor, now=clock.now())
     _with_reason(fields)
     return _do(session, key, actor, fields, commands.fence_by_hand, step)
 
@@ -176,6 +178,7 @@ def join(session: SessionDep, actor: Answerer, key: Key, fields: Sent) -> Redire
 def answer(request: Request, session: SessionDep, actor: Answerer, key: Key, fields: SentWithFile) -> Response:
     """Report that an asked step is done, or that it does not work, with a file where there is one."""
     run, step = service.find(session, key), fields.text("step")
+    substance.require_proof(read(session, run), step, fields.text("answer"), actor, now=clock.now())
     given: dict[str, Any] = {"step": step, "answer": fields.text("answer"), "comment": fields.text("comment")}
     file = fields.file("file")
     try:
@@ -198,6 +201,7 @@ def decide(session: SessionDep, actor: Answerer, key: Key, fields: Sent) -> Redi
     """Vote for an option of a decision."""
     run = service.find(session, key)
     data = forms.read(DecisionIn, {name: fields.text(name) for name in ("step", "option", "comment")})
+    substance.require_proof(read(session, run), data.step, data.option, actor, now=clock.now())
     said: dict[str, Any] = {"option": data.option, "comment": data.comment, "evidence": ()}
     answers.answer(session, run.id, data.step, actor=actor, now=clock.now(), **said)
     return redirect(f"/runs/{run.ref}")

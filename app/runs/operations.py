@@ -20,7 +20,7 @@ from app.core.evidence import EvidenceStore
 from app.core.idempotency import OnceDep
 from app.core.messages import say
 from app.core.routers import api_router
-from app.runs import answers, commands, planning, service, shown, taking_part
+from app.runs import answers, commands, planning, service, shown, substance, taking_part
 from app.runs.activation_shapes import RealityIn
 from app.runs.models import EvidenceFile, Run
 from app.runs.record import Observation
@@ -117,6 +117,7 @@ def join(session: SessionDep, actor: Answerer, once: OnceDep, response: Response
 def answer(session: SessionDep, actor: Answerer, once: OnceDep, response: Response, key: Key, data: AnswerIn) -> Any:
     """Report that an asked step is done, or that it does not work."""
     given = {"option": data.answer, "comment": data.comment, "evidence": data.evidence}
+    substance.require_proof(read(session, service.find(session, key)), data.step, data.answer, actor, now=clock.now())
     return once(lambda: _do(session, key, response, answers.answer, data.step, actor=actor, **given), response)
 
 
@@ -126,6 +127,7 @@ def decision(
 ) -> Any:
     """Vote for an option of a decision; a vote can't be changed."""
     given: dict[str, Any] = {"option": data.option, "comment": data.comment, "evidence": []}
+    substance.require_proof(read(session, service.find(session, key)), data.step, data.option, actor, now=clock.now())
     return once(lambda: _do(session, key, response, answers.answer, data.step, actor=actor, **given), response)
 
 
@@ -158,6 +160,7 @@ def fence_by_hand(
     session: SessionDep, actor: Operator, once: OnceDep, response: Response, key: Key, step: StepKey, data: MustReasonIn
 ) -> Any:
     """Vouch that a side is fenced where nobody could look; it stands for 15 minutes, and the claim does not pass."""
+    substance.require_fresh(actor, now=clock.now())
     return once(
         lambda: _do(session, key, response, commands.fence_by_hand, step, actor=actor, reason=data.reason), response
     )
