@@ -19,7 +19,9 @@ def main() -> None:
     Space(settings.data_dir.absolute(), settings.reserve_mib).look()  # as `wissel serve` does
     made = create_app(settings, work=True)
     memory.give_back()
-    uvicorn.run(made, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", timeout_graceful_shutdown=1)
+    uvicorn.run(
+        made, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", log_config=None, timeout_graceful_shutdown=1
+    )
 
 
 if __name__ == "__main__":

@@ -48,8 +48,8 @@ def test_ordinary_text_is_none(text):
 
 @pytest.mark.parametrize(
     "name",
-    ["dsn", "Password", "apiToken", "db-password", "private_key", "key", "wachtwoord", "geheime-sleutel", "Authorization",
-     "session_cookie", "client_secret", "passphrase", "tokens", "api_keys"],
+    ["dsn", "Password", "apiToken", "db-password", "private_key", "key", "wachtwoord", "geheime-sleutel",
+     "Authorization", "session_cookie", "client_secret", "passphrase", "tokens", "api_keys"],
 )  # fmt: skip
 def test_a_name_says_that_a_secret_stands_there(name):
     assert openness.by_name(name)

@@ -1,16 +1,22 @@
 """A process that speaks the KV v2 API of OpenBao, `bao_process.py PORT_FILE`; it misbehaves by the name asked for."""
 
 import json
+import os
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-TOKEN, ROLE, SECRET_ID = "root-token", "role", "secret-id"
-VALUES = {"db": {"value": "bao-value", "other": "x"}, "single": {"password": "only-field"}, "two": {"a": "1", "b": "2"},
-          "number": {"value": 12345678}, "short": {"value": "abc"}, "slow": {"value": "too late for that"}}  # fmt: skip
-
-
+TOKEN, ROLE, SECRET_ID = os.environ.get("BAO_TOKEN", "root-token"), "role", "secret-id"
+VALUES: dict[str, dict[str, object]] = {
+    "canary-bao": {"value": os.environ.get("BAO_VALUE", "")},
+    "db": {"value": "bao-value", "other": "x"},
+    "single": {"password": "only-field"},
+    "two": {"a": "1", "b": "2"},
+    "number": {"value": 12345678},
+    "short": {"value": "abc"},
+    "slow": {"value": "too late for that"},
+}
 ODD: dict[str, tuple[int, object, dict[str, str]]] = {
     "denied": (403, {"errors": ["permission denied"]}, {}),
     "sealed": (503, {"errors": ["Vault is sealed"]}, {}),
