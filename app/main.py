@@ -11,6 +11,7 @@ from fastapi.routing import iter_route_contexts
 
 import app.access.absence_pages
 import app.access.api
+import app.access.erasure_api
 import app.access.message_api
 import app.access.pages
 import app.access.token_api
@@ -24,12 +25,14 @@ import app.plans.api
 import app.plans.pages
 import app.playbooks.api
 import app.playbooks.pages
+import app.reports.audit.api
 import app.reports.kit.api
 import app.reports.pages
 import app.runs.api
 import app.runs.pages
 from app.access import reach
 from app.access.identity import Identity
+from app.access.witness import Witness
 from app.core import health, openapi, web
 from app.core.browser import Browser
 from app.core.db import Database
@@ -47,6 +50,7 @@ from runners.contract import Registry
 
 ROUTERS = (
     app.access.api.router,
+    app.access.erasure_api.router,
     app.access.token_api.router,
     app.access.message_api.router,
     app.catalog.api.router,
@@ -55,6 +59,7 @@ ROUTERS = (
     app.plans.api.router,
     app.drills.api.router,
     app.runs.api.router,
+    app.reports.audit.api.router,
     app.reports.kit.api.router,
     app.access.pages.router,
     app.access.absence_pages.router,
@@ -91,6 +96,7 @@ def create_app(
     _publish_openapi(made)
     Handlers(made, web.problem_page).install()
     made.add_middleware(Browser, secure=settings.secure)
+    made.add_middleware(Witness, database=made.state.database)
     made.add_middleware(Identity, database=made.state.database, settings=settings)
     made.add_middleware(Wire, settings=settings)
     refuse_undeclared(made)

@@ -214,6 +214,11 @@ def _ids(table: Table, seen: Sight) -> Select[Any]:
     return select(_id(table)).where(_within(table, seen))
 
 
+def ids_within(table: Table, seen: Sight) -> Select[Any]:
+    """The ids of the rows of this table that are within this sight."""
+    return _ids(table, seen)
+
+
 def _between(table: Table) -> Table | None:
     """The table that says to which services rows of this one belong, where that may be several."""
     return table.metadata.tables.get(f"{table.name}_service")

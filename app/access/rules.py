@@ -202,16 +202,12 @@ class Sight:
     services: frozenset[str]
 
 
-def sight(actor: Actor) -> Sight | None:
-    """What `actor` may read; None: everything."""
-    if actor.kind is Kind.SYSTEM or any(map(_reads, actor.roles)):
+def sight(actor: Actor, action: Action = Action.READ) -> Sight | None:
+    """What `actor` may read, or of what they may do another reading `action`; None: everything."""
+    if actor.kind is Kind.SYSTEM or any(action in _OPENS[role] for role in actor.roles):
         return None
-    reading = [grant for grant in actor.grants if _reads(grant.role)]
+    reading = [grant for grant in actor.grants if action in _OPENS[grant.role]]
     return Sight(
         frozenset(each.unit for each in reading if each.unit),
         frozenset(each.service_id for each in reading if each.service_id),
     )
-
-
-def _reads(role: Role) -> bool:
-    return Action.READ in _OPENS[role]

@@ -25,7 +25,7 @@ def _list(request: Request, session: Session, actor: Actor, resource: Resource, 
     rows, total = lists.listed(session, resource, query)
     shown = lists.shown(session, resource, rows)
     if sheets.asked(request):
-        return sheets.sheet(resource.path, resource.shape_out, shown)
+        return sheets.sheet(session, resource.path, resource.shape_out, shown)
     context: dict[str, Any] = {
         "rows": shown,
         "query": query,

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.core import clock, migrations
+from app.core.audit import outside
 from app.core.db import Database
 
 router = APIRouter(include_in_schema=False)
@@ -40,6 +41,10 @@ def ready(request: Request) -> Response:
     if worker is not None:
         wrong |= worker.trouble()
     found = {name: trouble or "ok" for name, trouble in wrong.items()}
+    if wrong["database"] is None:
+        with database.transaction(write=False) as session:
+            # Told, and no reason to stop: who breaks the log must not be able to switch off the fallback with it.
+            found["audit"] = outside.trouble(session) or "ok"
     return JSONResponse(found, 503 if any(wrong.values()) else 200)
 
 

@@ -152,6 +152,7 @@ class Handlers:
             self._app.add_exception_handler(kind, handler)
 
     def _answer(self, request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
+        request.state.refused = problem.code  # for whoever writes down what was refused
         if request.url.path.startswith("/api/"):
             return problem_response(request, problem, headers)
         response = self._page(request, problem)

@@ -7,15 +7,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from fastapi import Request
+from sqlmodel import Session
 from starlette.responses import Response
 
 from app.core import forms
+from app.core.audit import chain
 from app.core.listing import ListQuery
 from app.core.shapes import Shape
 
 Query = TypeVar("Query", bound=ListQuery)
 MOST_ROWS = 10_000
 """More rows than this are not in one file; the filters make the list shorter."""
+HEAD = "# audit log: "
+"""Beginning of the last line, before the head of the audit log; no row begins so."""
 _BOM = "\ufeff"
 """Without it spreadsheets take UTF-8 for something else."""
 _FORMULA = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠")
@@ -40,8 +44,11 @@ def whole(found: Query) -> Query:
     return found.model_copy(update={"page": 1, "page_size": MOST_ROWS})
 
 
-def sheet(name: str, shape: type[Shape], rows: Iterable[Shape]) -> Response:
-    """The rows as a download called `name`.csv; references by ref, lists with semicolons."""
+def sheet(session: Session, name: str, shape: type[Shape], rows: Iterable[Shape]) -> Response:
+    """The rows as a download called `name`.csv; references by ref, lists with semicolons.
+
+    Its last line is a comment with the head of the audit log at this moment.
+    """
     text = io.StringIO()
     writer = csv.writer(text)
     headings = [info.alias or field for field, info in shape.model_fields.items()]
@@ -49,6 +56,7 @@ def sheet(name: str, shape: type[Shape], rows: Iterable[Shape]) -> Response:
     for row in rows:
         values = row.model_dump(mode="json", by_alias=True)
         writer.writerow([cell(values[heading]) for heading in headings])
+    writer.writerow([f"{HEAD}{chain.head(session)}"])
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
     return Response(_BOM + text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 

@@ -15,11 +15,13 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app.core import clock, formats, forms, i18n, labels
+from app.core.audit import outside
 from app.core.browser import Fields, local_path, open_form
 from app.core.errors import NotSignedIn, Problem, StepUpNeeded
 
@@ -28,6 +30,11 @@ STATIC = APP / "static"
 THEME_COOKIE = "wissel_theme"
 THEMES = ("system", "light", "dark")
 A_YEAR = 365 * 86_400
+
+
+TABS: set[str] = set()
+"""Collections whose objects have an audit tab, as the domain that shows it says."""
+_AUDITOR, _ALARMED = "auditor", {"auditor", "administrator"}
 
 
 class Named(Protocol):
@@ -106,7 +113,12 @@ def shared(request: Request) -> dict[str, Any]:
     visitor: Visitor | None = getattr(request.state, "visitor", None)
     settings = getattr(request.app.state, "settings", None)
     theme = request.cookies.get(THEME_COOKIE, "system")
+    roles = {str(role) for role in getattr(visitor.actor, "roles", ())} if visitor else set()
+    roles |= {str(grant.role) for grant in getattr(visitor.actor, "grants", ())} if visitor else set()
     return {
+        "reads_audit": _AUDITOR in roles,
+        "audit_tab": _tab(request.url.path) if _AUDITOR in roles else "",
+        "alarm": _alarm(request) if roles & _ALARMED else None,
         "request": request,
         "person": visitor.actor if visitor else None,
         "csrf": visitor.csrf if visitor else "",
@@ -117,6 +129,24 @@ def shared(request: Request) -> dict[str, Any]:
         "now": clock.now(),
         "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
     }
+
+
+def _tab(path: str) -> str:
+    """The address of the audit tab that belongs to the page of an object; empty for any other page."""
+    collection, _slash, key = path.lstrip("/").partition("/")
+    return f"{path}/audit" if collection in TABS and key not in ("", "new") and "/" not in key else ""
+
+
+def _alarm(request: Request) -> str | None:
+    """Why the audit log is not what it was, for those who must know at once."""
+    database = getattr(request.app.state, "database", None)
+    if database is None:
+        return None
+    try:
+        with database.transaction(write=False) as session:
+            return outside.trouble(session)
+    except SQLAlchemyError:  # the page that is asked for says so, if it needs the database
+        return None
 
 
 def render(

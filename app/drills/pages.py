@@ -55,7 +55,7 @@ def drills(request: Request, session: SessionDep, actor: Reader, month: MonthTex
     given = {name: value for name, value in request.query_params.items() if value != "" and name != "month"}
     if sheets.asked(request):
         rows, _ = service.listed(session, sheets.query(DrillQuery, request))
-        return sheets.sheet("drills", DrillOut, [drill_out(row) for row in rows])
+        return sheets.sheet(session, "drills", DrillOut, [drill_out(row) for row in rows])
     query = forms.read(DrillQuery, given)
     rows, total = service.listed(session, query)
     services = session.exec(select(Service).order_by(col(Service.name))).all()

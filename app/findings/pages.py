@@ -49,7 +49,7 @@ def findings(request: Request, session: SessionDep, actor: Reader) -> Response:
     query = sheets.query(FindingQuery, request)
     rows, total = lists.listed(session, query)
     if sheets.asked(request):
-        return sheets.sheet("findings", FindingOut, lists.shown(session, rows))
+        return sheets.sheet(session, "findings", FindingOut, lists.shown(session, rows))
     standing = matrix.open_findings(session)
     context: dict[str, Any] = {
         "rows": lists.shown(session, rows),

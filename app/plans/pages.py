@@ -71,7 +71,7 @@ def plans(request: Request, session: SessionDep, actor: Reader) -> Response:
     query = sheets.query(PlanQuery, request)
     found, total = listed(session, query)
     if sheets.asked(request):
-        return sheets.sheet("plans", PlanOut, [plan_out(session, row) for row in found])
+        return sheets.sheet(session, "plans", PlanOut, [plan_out(session, row) for row in found])
     context: dict[str, Any] = {
         "rows": rows_of(session, found),
         "query": query,

@@ -19,12 +19,14 @@ from app.core.routers import add
 from app.core.web import render
 from app.drills.models import Drill
 from app.plans.facts import Status
+from app.reports.audit import pages as audit_pages
 from app.reports.glossary import TERMS
 from app.reports.kit import pages as kit_pages
 from app.reports.overview import overview
 
 router = APIRouter(include_in_schema=False)
 add(router, kit_pages.router)
+add(router, audit_pages.router)
 Reader = Annotated[Actor, Depends(allowed(Action.READ))]
 METHODS = ("get", "post", "put", "patch", "delete")
 

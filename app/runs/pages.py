@@ -33,7 +33,7 @@ def runs(request: Request, session: SessionDep, actor: Reader) -> Response:
     query = sheets.query(RunQuery, request)
     rows, total = shown.listed(session, query)
     if sheets.asked(request):
-        return sheets.sheet("runs", RunRow, rows)
+        return sheets.sheet(session, "runs", RunRow, rows)
     services = session.exec(select(Service).order_by(col(Service.name))).all()
     context: dict[str, Any] = {
         "rows": rows,

@@ -2,11 +2,12 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
 
-from app.core.sheets import cell
+from app.core.sheets import HEAD, cell
 from app.playbooks.rules import Mode
 from tests.browser.site import Visitor
 from tests.flow.page_site import Pages, pages  # noqa: F401
@@ -17,7 +18,10 @@ from tests.flow.runs_world import LINE
 def rows_of(answer) -> list[dict[str, str]]:
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    text = answer.content.decode("utf-8-sig")
+    rows, _, head = text.rpartition(HEAD)
+    assert re.fullmatch(r"\d+:[0-9a-f]{64}(:\d+:[0-9a-f]{128})?\s*", head), "its last line is the head of the audit log"
+    return list(csv.DictReader(io.StringIO(rows)))
 
 
 @pytest.mark.parametrize("path", ["services", "suppliers", "objects", "plans", "findings"])

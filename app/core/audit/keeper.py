@@ -65,18 +65,13 @@ def _kept(session: Session) -> list[Head]:
 
 def verified(database: Database, kept: list[Head], trusted: list[str] | None = None) -> tuple[dict[str, Any], int]:
     """The report on the log of this database, read as one state while others write, and the exit status."""
-    with _snapshot(database) as connection:
+    with snapshot(database) as connection:
         return run(chain.lines(connection), kept, trusted or ())
 
 
-def _snapshot(database: Database) -> Connection:
+def snapshot(database: Database) -> Connection:
+    """A connection that reads one state while others write; to be closed."""
     options: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     if database.is_sqlite:
         options = {"writes": False}
     return database.engine.execution_options(**options).connect()
-
-
-def trouble(session: Session) -> str | None:
-    """Why the log is not what it was, by the last verification; None where it is, or none was made yet."""
-    last = last_look(session)
-    return last.broken or None if last else None

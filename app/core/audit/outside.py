@@ -35,3 +35,9 @@ class AuditLook(SQLModel, table=True):
 def last_look(session: Session) -> AuditLook | None:
     """The newest verification; None before the first."""
     return session.exec(select(AuditLook).order_by(col(AuditLook.id).desc()).limit(1)).first()
+
+
+def trouble(session: Session) -> str | None:
+    """Why the log is not what it was, by the last verification; None where it is, or none was made yet."""
+    last = last_look(session)
+    return last.broken or None if last else None

@@ -18,7 +18,7 @@ from app.core.columns import document
 
 _FREE = re.compile(r"name|mail|reason|comment|note|text|title|contact|phone|person|description|address|answer|because")
 """Fields in which people write about people; what stands in them is private however it is spelled."""
-_WORD = re.compile(r"[a-z0-9][a-z0-9_.:/+-]{0,79}|[A-Z]{2,6}-[0-9]{1,9}|[0-9T:.+-]{10,35}Z?|")
+_WORD = re.compile(r"[a-z0-9/][a-z0-9_.:/+{}-]{0,79}|[A-Z]{2,6}-[0-9]{1,9}|[0-9T:.+-]{10,35}Z?|")
 
 
 class AuditPrivate(SQLModel, table=True):

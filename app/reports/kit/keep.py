@@ -15,13 +15,13 @@ from app.catalog import insight
 from app.catalog import service as catalog
 from app.catalog.models import Service
 from app.core import formats
-from app.core.audit import AuditEvent
+from app.core.audit import AuditEvent, chain
 from app.core.db import Database
 from app.core.durable import half, make_folder
 from app.core.settings import Settings
 from app.reports.kit import parcel
 from app.reports.kit.contents import gather
-from app.reports.kit.print import html, pdf
+from app.reports.kit.print import HEAD, html, pdf
 
 KITS = "SVC-*-??.zip"
 """Names of the files: reference and language."""
@@ -76,11 +76,14 @@ class KitStore:
             service = catalog.find(session, Service, key)
             kit = gather(session, service, now=now)
             page = html(kit, language=language, organisation=self._settings.organisation)
+            head = str(chain.head(session))
         digest = hashlib.sha256(page.encode()).hexdigest()
         there = self.kept(service.ref, language)
         if there is not None and there.manifest["digest"] == digest and not there.manifest["noPdfBecause"]:
             return there
-        packed = parcel.pack(kit, page, pdf(page), language=language, digest=digest, version=version("wissel"), now=now)
+        page = page.replace(HEAD, head)  # after the digest: each event is a new head, and no reason for a new kit
+        told: dict[str, Any] = {"language": language, "digest": digest, "version": version("wissel"), "head": head}
+        packed = parcel.pack(kit, page, pdf(page), **told, now=now)
         return self._write(self._path(service.ref, language), packed)
 
     def renew(self, database: Database, *, now: datetime) -> list[Kept]:

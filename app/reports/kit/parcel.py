@@ -18,7 +18,7 @@ MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
 
 
-def pack(kit: Kit, page: str, pdf: Pdf, *, language: str, digest: str, version: str, now: datetime) -> bytes:
+def pack(kit: Kit, page: str, pdf: Pdf, *, language: str, digest: str, version: str, head: str, now: datetime) -> bytes:
     """The ZIP. `SHA256SUMS` is read by ``sha256sum -c``; the manifest says what, when, and why no PDF."""
     with i18n.speaking(language):
         files: dict[str, bytes] = {_("README") + ".txt": _readme(kit, pdf, now=now).encode()}
@@ -36,6 +36,7 @@ def pack(kit: Kit, page: str, pdf: Pdf, *, language: str, digest: str, version: 
             "language": language,
             "madeAt": formats.iso(now),
             "digest": digest,
+            "auditHead": head,
             "wissel": version,
             "withoutInstruction": len(kit.gaps),
             "noPdfBecause": pdf.reason,

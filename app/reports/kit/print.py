@@ -14,6 +14,8 @@ from app.core.web import APP, environment
 from app.playbooks.portrait import parameters
 from app.reports.kit.contents import Kit
 
+HEAD = "AUDIT-LOG-HEAD"
+"""Stands in the page until the head of the audit log does."""
 PDF_SECONDS = 120
 
 
@@ -35,6 +37,7 @@ def html(kit: Kit, *, language: str, organisation: str) -> str:
             .render(
                 kit=kit,
                 digests=list(digests(kit)),
+                head=HEAD,
                 parameters=parameters,
                 style=style,
                 language=language,
