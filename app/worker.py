@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from app import site_secrets
+from app.access import tokens
 from app.access.rules import SYSTEM
 from app.core import audit, clock, logs
 from app.core.audit.keeper import Keeper
@@ -294,10 +295,11 @@ class Worker:
             self._looking.discard(name)
 
     def _judge(self) -> None:
-        """What time and the catalogue did: expired acceptances, rule findings, proof that ran out."""
+        """What time and the catalogue did: expired acceptances, rule findings, tokens that end, proof that ran out."""
         now = clock.now()
         with self.database.transaction() as session:
             findings_sweep.sweep(session, now=now)
+            tokens.sweep(session, now=now)
         plans.sweep(self.database, now=now)
 
     def _kits(self) -> None:

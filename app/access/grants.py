@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, or_, select
 
-from app.access import parts
+from app.access import notices, parts
 from app.access.models import Person
 from app.access.parts import Within
 from app.access.rules import Actor, Grant, Kind, Role
@@ -110,11 +110,12 @@ def _keep_one(session: Session, leaving: Person) -> None:
         )
 
 
-def tell_of_roles(session: Session, person: Person, before: Iterable[str], *, actor: Actor) -> None:
+def tell_of_roles(session: Session, person: Person, before: Iterable[str], *, actor: Actor, now: datetime) -> None:
     """Write down what others must be able to see at a glance: a new approver, and who administers beside other work."""
     new = set(person.roles) - set(before)
     if Role.APPROVER in new:
         audit.record(session, actor.ref, "approver.named", "person", person.id)
+        notices.approver_named(session, person, "", actor=actor, now=now)
     _tell_of_double(session, person, new, person.roles, actor)
 
 
@@ -151,6 +152,8 @@ def give(session: Session, person: Person, given: GrantIn, *, actor: Actor, now:
     audit.record(session, actor.ref, "grant.given", "person", person.id, grant=row.id, **told)
     if row.role is Role.APPROVER:
         audit.record(session, actor.ref, "approver.named", "person", person.id, **where)
+        (place,) = shown(session, [row], now=now)
+        notices.approver_named(session, person, place.name, actor=actor, now=now)
     _tell_of_double(session, person, {row.role}, [*person.roles, row.role], actor)
     return row
 

@@ -84,7 +84,7 @@ def add_person(session: Session, given: PersonIn, *, actor: Actor, now: datetime
     session.add(person)
     session.flush()
     audit.record(session, actor.ref, "person.added", "person", person.id, roles=person.roles)
-    grants.tell_of_roles(session, person, (), actor=actor)
+    grants.tell_of_roles(session, person, (), actor=actor, now=now)
     return person
 
 
@@ -106,7 +106,7 @@ def edit_person(session: Session, person: Person, patch: PersonPatch, *, actor: 
             link.used_at = now
     audit.record(session, actor.ref, "person.edited", "person", person.id, changes=audit.changes(before, sent))
     if "roles" in sent:
-        grants.tell_of_roles(session, person, before["roles"], actor=actor)
+        grants.tell_of_roles(session, person, before["roles"], actor=actor, now=now)
     return person
 
 

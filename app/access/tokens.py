@@ -4,13 +4,14 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, or_, select
 
-from app.access import parts
+from app.access import notices, parts
 from app.access.grants import as_they_may_now, grants_of
 from app.access.models import Person
 from app.access.parts import Within
@@ -230,11 +231,15 @@ def _shown(row: MachineToken, within: list[PartOut], now: datetime) -> MachineTo
 
 def ending_soon(session: Session, actor: Actor, *, now: datetime) -> list[MachineToken]:
     """The tokens that somebody must renew within two weeks: those of `actor`, of an administrator everybody's."""
-    soon = select(MachineToken).where(
-        col(MachineToken.revoked_at).is_(None),
-        col(MachineToken.expires_at) > now,
-        col(MachineToken.expires_at) <= now + SOON,
-    )
-    if not may_end(actor):
-        soon = soon.where(MachineToken.created_by == actor.person_id)
-    return list(session.exec(soon.order_by(col(MachineToken.expires_at))))
+    theirs = () if may_end(actor) else (MachineToken.created_by == actor.person_id,)
+    return list(session.exec(_soon(now).where(*theirs)))
+
+
+def _soon(now: datetime) -> Any:
+    live = select(MachineToken).where(col(MachineToken.revoked_at).is_(None), col(MachineToken.expires_at) > now)
+    return live.where(col(MachineToken.expires_at) <= now + SOON).order_by(col(MachineToken.expires_at))
+
+
+def sweep(session: Session, *, now: datetime) -> int:
+    """Tell the makers of tokens that end soon, each once; how many were told."""
+    return sum(notices.token_ends(session, row, now=now) for row in session.exec(_soon(now)).all())

@@ -47,6 +47,8 @@ PAGES = (
     "/findings/FND-001",
     "/findings/new",
     "/people",
+    "/people/PER-002",
+    "/machine-tokens",
     "/glossary",
     "/api/v1/docs",
     "/accessibility",

@@ -7,8 +7,10 @@ import pytest
 import time_machine
 from sqlmodel import select
 
+from app.access import tokens
 from app.core import clock
 from app.core.audit import AuditEvent
+from app.core.outbox import OutboxMessage
 from tests.flow.whole import ADMINISTRATOR, API, EVERYBODY, MACHINE
 
 
@@ -85,10 +87,10 @@ def test_an_ended_role_is_gone_from_the_next_request_on_and_stays_listed(whole, 
 
 def test_a_role_holds_from_its_beginning_until_its_end(whole, unit):
     now = clock.now()
-    begin, end = now + timedelta(hours=1), now + timedelta(hours=2)
+    begin, end = now + timedelta(minutes=10), now + timedelta(minutes=20)
     row = give(whole, unit="Burgerzaken", since=begin.isoformat(), until=end.isoformat())
     assert row["state"] == "later"
-    for passed, status, state in ((0, 403, "later"), (61, 200, "now"), (121, 403, "over")):
+    for passed, status, state in ((0, 403, "later"), (11, 200, "now"), (21, 403, "over")):
         with time_machine.travel(now + timedelta(minutes=passed)):
             answer = whole.call("PATCH", f"/services/{unit[0]}", {"description": str(passed)}, by="viewer")
             assert answer.status_code == status
@@ -189,7 +191,7 @@ def test_a_new_approver_is_written_down_wherever_the_role_comes_from(whole, unit
     whole.ok("PATCH", f"/people/{whole.people['viewer']}", {"roles": ["approver"]}, by=ADMINISTRATOR)
     whole.ok("PATCH", f"/people/{whole.people['viewer']}", {"roles": ["approver", "viewer"]}, by=ADMINISTRATOR)
     give(whole, "author", role="approver", unit="Burgerzaken")
-    assert events(whole, "approver.named")[before:] == [{}, {}, {"unit": "Burgerzaken"}]
+    assert [set(each) for each in events(whole, "approver.named")[before:]] == [set(), set(), {"unit"}]
 
 
 def test_who_administers_beside_other_work_is_permitted_and_said(whole, unit):
@@ -239,3 +241,31 @@ def test_everybody_sees_themselves_and_an_administrator_everybody(whole):
     shown = whole.ok("GET", "/people?pageSize=100&role=approver", by=ADMINISTRATOR)["items"]
     assert {each["name"] for each in shown} == {"Bo approver", "Bo process-owner", "Bo everybody"}
     assert whole.ok("GET", "/people?q=viewer@example", by=ADMINISTRATOR)["total"] == 1
+
+
+def told(whole, kind):
+    with whole.database.transaction(write=False) as session:
+        rows = session.exec(select(OutboxMessage).where(OutboxMessage.kind == kind)).all()
+        return {(row.person_id, row.subject, row.text) for row in rows}
+
+
+def test_the_other_approvers_are_told_of_a_new_one(whole, unit):
+    before = told(whole, "approver-named")
+    give(whole, role="approver", unit="Burgerzaken")
+    new = told(whole, "approver-named") - before
+    approvers = {whole.people[part] for part in ("approver", "process-owner", EVERYBODY)}
+    assert {person for person, _, _ in new} == approvers
+    assert {subject for _, subject, _ in new} == {"Bo viewer is nu goedkeurder"}
+    assert all("Burgerzaken" in text for _, _, text in new)
+
+
+def test_who_made_a_token_is_told_once_before_it_ends(whole):
+    given = {"name": "dashboard", "actions": ["read"], "everywhere": True}
+    for days in (14, 60):
+        whole.ok("POST", "/machine-tokens", {**given, "validDays": days}, by="viewer")
+    for passed in (0, 1, 13):
+        with whole.database.transaction() as session:
+            tokens.sweep(session, now=clock.now() + timedelta(days=passed))
+    ((person, subject, _),) = told(whole, "token-ends")
+    assert person == whole.people["viewer"]
+    assert subject.startswith("Het token dashboard eindigt op")
