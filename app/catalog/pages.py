@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 from sqlmodel import Session
 from starlette.responses import Response
 
+from app.access.models import Person
 from app.access.rules import Action, Actor, may
 from app.catalog import contract_pages, crud, form_pages, insight, lists, pictures, place_pages, resources
 from app.catalog.form_pages import Editor, Reader, Sent
@@ -74,6 +75,7 @@ def service(request: Request, session: SessionDep, actor: Reader, key: str) -> H
     row = crud.find(session, resources.SERVICE, key)
     shown = {
         "service": row,
+        "owner": session.get(Person, row.process_owner_id) if row.process_owner_id else None,
         "pairs": pictures.pairs(session, row),
         "chain": pictures.chain(session, row),
         "contracts": pictures.contracts(session, row),

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
+from app.access.behind import people_behind
 from app.access.rules import Actor
 from app.catalog import service as catalog
 from app.catalog.rules import Assurance
@@ -175,7 +176,7 @@ def review(session: Session, plan: Plan, given: ReviewIn, *, actor: Actor, now: 
     Raises AuthorCannotApprove where the reader wrote in that version.
     """
     version = _version_to_judge(session, plan)
-    if actor.ref in {version.author, *version.editors}:
+    if actor.person_id in people_behind(session, [version.author, *version.editors]):
         raise AuthorCannotApprove(say("You wrote in this version. Somebody else reviews it."))
     known = {claim.key for claim in standing.claims_of(session, version.id)}
     _refuse_unknown(given.claims, known)
@@ -223,7 +224,7 @@ def attest(session: Session, plan: Plan, given: AttestationIn, *, actor: Actor, 
     version = standing.approved_version(session, plan.id)
     if version is None:
         raise NothingApproved(say("{ref} has no approved version: there is nothing to prove yet.", ref=plan.ref))
-    _refuse_owner(plan, version, actor)
+    _refuse_owner(session, plan, version, actor)
     _refuse_unknown([given.claim], {claim.key for claim in standing.claims_of(session, version.id)})
     signed_at = given.signed_at or now
     _refuse_newer(given, signed_at, now=now)
@@ -256,8 +257,9 @@ def attest(session: Session, plan: Plan, given: AttestationIn, *, actor: Actor, 
     return row
 
 
-def _refuse_owner(plan: Plan, version: PlanVersion, actor: Actor) -> None:
-    if actor.person_id == plan.owner_id or actor.ref in {version.author, *version.editors, plan.created_by}:
+def _refuse_owner(session: Session, plan: Plan, version: PlanVersion, actor: Actor) -> None:
+    wrote = people_behind(session, [version.author, *version.editors, plan.created_by])
+    if actor.person_id == plan.owner_id or actor.person_id in wrote:
         raise OwnerCannotSign(say("You own or wrote this plan. Somebody else signs for a test that was done outside."))
 
 
