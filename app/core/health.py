@@ -12,6 +12,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from app.core import clock, migrations
 from app.core.audit import outside
 from app.core.db import Database
+from app.core.i18n import LANGUAGES
+from app.core.settings import Settings
 
 router = APIRouter(include_in_schema=False)
 CONTACT_GOOD_FOR = timedelta(days=180)
@@ -65,8 +67,15 @@ def metrics() -> Response:
 
 @router.get("/.well-known/security.txt")
 @open_to_all
-def security_contact() -> Response:
+def security_contact(request: Request) -> Response:
     """Where to report a weakness (RFC 9116)."""
+    settings: Settings = request.app.state.settings
     until = (clock.now() + CONTACT_GOOD_FOR).strftime("%Y-%m-%dT00:00:00Z")
-    lines = ("Contact: mailto:security@wissel.example", f"Expires: {until}", "Preferred-Languages: nl, en", "")
-    return PlainTextResponse("\n".join(lines))
+    languages = sorted(LANGUAGES, key=lambda each: each != settings.language)
+    lines = [f"Contact: {each}" for each in settings.security_contacts]
+    lines += [f"Expires: {until}", f"Preferred-Languages: {', '.join(languages)}"]
+    if settings.base_url:
+        lines.append(f"Canonical: {settings.base_url.rstrip('/')}/.well-known/security.txt")
+    if settings.security_policy:
+        lines.append(f"Policy: {settings.security_policy}")
+    return PlainTextResponse("\n".join(lines) + "\n")

@@ -1,5 +1,6 @@
 """Settings from the environment (``WISSEL_…``), checked at start: a bad setting stops the start."""
 
+import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
@@ -53,6 +54,10 @@ class Settings(PostSettings):
     openbao_secret_id_file: Path | None = None
     outgoing: str = ""
     """Comma-separated origins (``scheme://host:port``) that the service itself may call by HTTP; nothing by default."""
+    security_contact: str = "mailto:security@wissel.example"
+    """Comma-separated addresses (mailto:, https:, tel:) that take reports of weaknesses, the preferred one first."""
+    security_policy: str = ""
+    """Address (https) of the page that says how reports are dealt with."""
     ca_file: Path | None = None
     """PEM file of certificate authorities that are believed besides those of the system, for calls to others."""
     machine_issuer: str | None = None
@@ -100,6 +105,24 @@ class Settings(PostSettings):
                 raise ValueError(f"'{each}' is not an address or network; name each proxy") from None
         return value
 
+    @field_validator("security_contact")
+    @classmethod
+    def _names_contacts(cls, value: str) -> str:
+        contacts = [part.strip() for part in value.split(",") if part.strip()]
+        wrong = [
+            each for each in contacts if not re.fullmatch(r"mailto:[^@\s]+@[^@\s]+|https://\S+|tel:\+[0-9-]+", each)
+        ]
+        if wrong or not contacts:
+            raise ValueError(f"{wrong or 'nothing'} is no contact: write mailto:…, https://… or tel:+…")
+        return value
+
+    @field_validator("security_policy")
+    @classmethod
+    def _is_a_page(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https://\S+", value):
+            raise ValueError("write an address that begins with https://")
+        return value
+
     @field_validator("outgoing")
     @classmethod
     def _names_origins(cls, value: str) -> str:
@@ -129,6 +152,11 @@ class Settings(PostSettings):
     def machine_audience_or_url(self) -> str:
         """What access tokens must name as their audience."""
         return self.machine_audience or self.base_url or ""
+
+    @property
+    def security_contacts(self) -> tuple[str, ...]:
+        """Who takes reports of weaknesses, the preferred one first."""
+        return tuple(part.strip() for part in self.security_contact.split(",") if part.strip())
 
     @property
     def outgoing_origins(self) -> tuple[str, ...]:

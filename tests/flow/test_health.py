@@ -1,11 +1,15 @@
 """What the machine room looks at: does it live, can it do its work, its figures, and where to report a weakness."""
 
+import re
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 
 from app.core.db import Database
+from app.core.settings import Settings
 from app.main import create_app
 from tests.flow.whole import Whole
 from tests.reliability.figures import told
@@ -103,9 +107,47 @@ def test_figures_are_there_in_the_text_format_of_prometheus(whole):
     assert "# TYPE python_info gauge" in answer.text
 
 
-def test_who_finds_a_weakness_finds_where_to_report_it(whole):
-    answer = whole.ask("GET", "/.well-known/security.txt")
-    fields = dict(line.split(": ", 1) for line in answer.text.splitlines())
-    assert fields["Contact"].startswith(("mailto:", "https://"))
-    # RFC 9116 asks for both.
-    assert fields["Expires"].endswith("Z")
+FIELD = re.compile(r"(Contact|Expires|Preferred-Languages|Canonical|Policy): (\S.*)")
+
+
+def told_contact(answer: httpx.Response) -> list[tuple[str, str]]:
+    """The fields of RFC 9116: one a line, each line ended, and nothing else."""
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.text.endswith("\n")
+    found = [FIELD.fullmatch(line) for line in answer.text.splitlines()]
+    assert all(found), answer.text
+    return [(each[1], each[2]) for each in found if each]
+
+
+def test_who_found_a_weakness_is_told_where_to_report_it(template, tmp_path):
+    made = template.copy(
+        tmp_path,
+        base_url="https://wissel.example.nl/",
+        security_contact="https://example.nl/cvd, mailto:security@example.nl",
+        security_policy="https://example.nl/cvd-policy",
+        language="en",
+    )
+    fields = told_contact(made.ask("GET", "/.well-known/security.txt", headers={"Host": "wissel.example.nl"}))
+    named = dict(fields)
+    assert [value for name, value in fields if name == "Contact"] == [
+        "https://example.nl/cvd",
+        "mailto:security@example.nl",
+    ]
+    left = datetime.fromisoformat(named["Expires"]) - datetime.now(UTC)
+    assert timedelta(days=30) < left < timedelta(days=365)
+    assert [name for name, _ in fields].count("Expires") == 1
+    assert named["Preferred-Languages"] == "en, nl"
+    assert named["Canonical"] == "https://wissel.example.nl/.well-known/security.txt"
+    assert named["Policy"] == "https://example.nl/cvd-policy"
+    made.database.dispose()
+
+
+def test_without_settings_it_is_complete_too(whole):
+    named = dict(told_contact(whole.ask("GET", "/.well-known/security.txt")))
+    assert set(named) == {"Contact", "Expires", "Preferred-Languages"}
+
+
+@pytest.mark.parametrize("bad", ["", "security@example.nl", "http://example.nl/cvd", "mailto:a b@c", "javascript:x"])
+def test_a_contact_that_is_none_stops_the_start(bad):
+    with pytest.raises(ValueError, match="no contact"):
+        Settings(security_contact=bad)
