@@ -2,8 +2,10 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Self
+from functools import cache
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -15,6 +17,7 @@ from pydantic import (
     PlainSerializer,
     TypeAdapter,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 
@@ -33,6 +36,35 @@ class Shape(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", from_attributes=True, allow_inf_nan=False
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, given: Any) -> Any:
+        """JSON's ``true`` is not 1: written as text it is refused by the field that wants a number."""
+        if not isinstance(given, dict) or not any(isinstance(value, bool) for value in given.values()):
+            return given
+        numbers = _number_fields(cls)
+        return {
+            name: str(value).lower() if isinstance(value, bool) and name in numbers else value
+            for name, value in given.items()
+        }
+
+
+@cache
+def _number_fields(shape: type[BaseModel]) -> frozenset[str]:
+    """Names and aliases of the fields that take a number and no truth."""
+    found: set[str] = set()
+    for name, info in shape.model_fields.items():
+        kinds = set(_kinds(info.annotation))
+        if kinds & {int, float} and bool not in kinds:
+            found |= {name, info.alias or name}
+    return frozenset(found)
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from _kinds(part)
 
 
 class Patch(Shape):

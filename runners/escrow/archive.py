@@ -46,9 +46,9 @@ def check_size(source: BinaryIO, limits: Limits | None = None) -> None:
     most = (limits or Limits()).packed
     size = source.seek(0, os.SEEK_END)
     if size == 0:
-        raise ArchiveRefused("", "het is leeg", "it is empty")
+        raise ArchiveRefused("empty", "", "het is leeg", "it is empty")
     if size > most:
-        raise ArchiveRefused("", f"het is groter dan {most} bytes", f"it is larger than {most} bytes")
+        raise ArchiveRefused("too-large", "", f"het is groter dan {most} bytes", f"it is larger than {most} bytes")
     source.seek(0)
 
 
@@ -58,7 +58,9 @@ def _members(source: BinaryIO, limits: Limits) -> Iterator[tar.Member]:
     if begin in (b"PK\x03\x04", b"PK\x05\x06"):
         return zip.members(source, limits)
     if kind := FOREIGN.get(begin):
-        raise ArchiveRefused("", f"het is een {kind}-bestand, geen tar of zip", f"it is a {kind} file, no tar or zip")
+        raise ArchiveRefused(
+            "other-format", "", f"het is een {kind}-bestand, geen tar of zip", f"it is a {kind} file, no tar or zip"
+        )
     return tar.members(Unpacked(source, limits))
 
 
@@ -71,7 +73,9 @@ def _write(path: Path, member: tar.Member) -> None:
         for chunk in member.content:
             size -= len(chunk)
             if size < 0:
-                raise ArchiveRefused(member.name, "is langer dan het zegt", "is longer than it says")
+                raise ArchiveRefused(
+                    "longer-than-it-says", member.name, "is langer dan het zegt", "is longer than it says"
+                )
             target.write(chunk)
     if size:
-        raise ArchiveRefused(member.name, "is korter dan het zegt", "is shorter than it says")
+        raise ArchiveRefused("shorter-than-it-says", member.name, "is korter dan het zegt", "is shorter than it says")

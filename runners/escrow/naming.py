@@ -24,10 +24,14 @@ class Limits:
         """Raises `ArchiveRefused` where this many unpacked bytes are too many for this many packed ones."""
         if unpacked > self.total:
             raise ArchiveRefused(
-                "", f"het is uitgepakt groter dan {self.total} bytes", f"unpacked it is larger than {self.total} bytes"
+                "too-large-unpacked",
+                "",
+                f"het is uitgepakt groter dan {self.total} bytes",
+                f"unpacked it is larger than {self.total} bytes",
             )
         if unpacked > RATIO_FROM and unpacked > self.ratio * packed:
             raise ArchiveRefused(
+                "bomb",
                 "",
                 f"het is uitgepakt meer dan {self.ratio} keer zo groot",
                 f"unpacked it is more than {self.ratio} times its size",
@@ -35,9 +39,13 @@ class Limits:
 
 
 class ArchiveRefused(Exception):
-    """The archive is hostile or damaged. `member` names the entry, or is empty when it is about the whole."""
+    """The archive is hostile or damaged. `member` names the entry, or is empty when it is about the whole.
 
-    def __init__(self, member: str, nl: str, en: str) -> None:
+    `code` is stable: the same kind of fault has the same one in every version.
+    """
+
+    def __init__(self, code: str, member: str, nl: str, en: str) -> None:
+        self.code = code
         self.member = ascii(member)[1:-1][:200]
         whole = not member
         self.text = Text(
@@ -49,13 +57,16 @@ class ArchiveRefused(Exception):
 
 def damaged(detail: object) -> ArchiveRefused:
     """The refusal of an archive that is cut off or that no writer would make."""
-    return ArchiveRefused("", "het is afgekapt of beschadigd", f"it is cut off or damaged ({detail})")
+    return ArchiveRefused("damaged", "", "het is afgekapt of beschadigd", f"it is cut off or damaged ({detail})")
 
 
 def trailing() -> ArchiveRefused:
     """The refusal of an archive that holds something which an ordinary reader does not show."""
     return ArchiveRefused(
-        "", "er staan gegevens in die bij geen bestand horen", "it holds data that belong to none of its files"
+        "trailing-data",
+        "",
+        "er staan gegevens in die bij geen bestand horen",
+        "it holds data that belong to none of its files",
     )
 
 
@@ -73,29 +84,33 @@ class Names:
         self._members += 1
         if self._members > self._limits.members:
             raise ArchiveRefused(
-                "", f"het heeft meer dan {self._limits.members} onderdelen", f"more than {self._limits.members} members"
+                "too-many-members",
+                "",
+                f"het heeft meer dan {self._limits.members} onderdelen",
+                f"more than {self._limits.members} members",
             )
         parts = _parts(name, self._limits)
         for end in range(1, len(parts) + 1):
             self._join(name, "/".join(parts[:end]), folder=folder or end < len(parts))
         path = "/".join(parts)
         if path and _key(path) in self._explicit:
-            raise ArchiveRefused(name, "komt twee keer voor", "is there twice")
+            raise ArchiveRefused("twice", name, "komt twee keer voor", "is there twice")
         self._explicit.add(_key(path))
         if not path and not folder:
-            raise ArchiveRefused(name, "heeft geen naam", "has no name")
+            raise ArchiveRefused("no-name", name, "heeft geen naam", "has no name")
         return path
 
     def _join(self, name: str, path: str, *, folder: bool) -> None:
         known = self._seen.setdefault(_key(path), (path, folder))
         if known[0] != path:
             raise ArchiveRefused(
+                "same-name",
                 name,
                 f"is dezelfde naam als '{ascii(known[0])[1:-1]}'",
                 f"is the same name as '{ascii(known[0])[1:-1]}' where case or accents do not count",
             )
         if known[1] != folder:
-            raise ArchiveRefused(name, "is zowel bestand als map", "is both a file and a folder")
+            raise ArchiveRefused("file-and-folder", name, "is zowel bestand als map", "is both a file and a folder")
 
 
 def _key(path: str) -> str:
@@ -105,16 +120,16 @@ def _key(path: str) -> str:
 def _parts(name: str, limits: Limits) -> list[str]:
     """The components of a name, after every check that needs no other name."""
     if name.startswith("/") or (len(name) > 1 and name[1] == ":" and name[0].isalpha()):
-        raise ArchiveRefused(name, "is een absoluut pad", "is an absolute path")
+        raise ArchiveRefused("absolute-path", name, "is een absoluut pad", "is an absolute path")
     if "\\" in name:
-        raise ArchiveRefused(name, "bevat een backslash", "has a backslash")
+        raise ArchiveRefused("backslash", name, "bevat een backslash", "has a backslash")
     for character in name:
         # Cc control, Cf direction and invisible characters, Cs what was no text, Zl and Zp line separators.
         if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
-            raise ArchiveRefused(name, "bevat een stuurteken", "has a control character")
+            raise ArchiveRefused("control-character", name, "bevat een stuurteken", "has a control character")
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise ArchiveRefused(name, "wijst met '..' buiten de map", "points outside with '..'")
+        raise ArchiveRefused("outside", name, "wijst met '..' buiten de map", "points outside with '..'")
     if len(parts) > limits.depth or any(len(part.encode()) > 255 for part in parts) or len(name.encode()) > 1024:
-        raise ArchiveRefused(name, "is een te lang of te diep pad", "is too long or too deep a path")
+        raise ArchiveRefused("path-too-long", name, "is een te lang of te diep pad", "is too long or too deep a path")
     return parts

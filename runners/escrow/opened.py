@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pydantic import Field
 
-from runners.contract import Deposit, Frozen, Outcome, could_not_look, failed
+from runners.contract import Deposit, Frozen, Measurement, Outcome, could_not_look, failed
 from runners.escrow.archive import check_size, unpack
 from runners.escrow.deposit import DepositWrong
 from runners.escrow.naming import ArchiveRefused
@@ -60,7 +60,9 @@ def with_archive(deposit: Deposit, look: Callable[[BinaryIO], Outcome]) -> Outco
             f"Het depot is niet compleet aanwezig: '{error.filename}' bestaat niet.",
             f"The deposit is not all there: '{error.filename}' does not exist.",
         )
-    except (ArchiveRefused, DepositWrong) as wrong:
+    except ArchiveRefused as refused:
+        return failed(refused.text.nl, refused.text.en, Measurement(name="refused", value=refused.code))
+    except DepositWrong as wrong:
         return failed(wrong.text.nl, wrong.text.en)
     except KeyUnusable:
         return could_not_look(

@@ -57,7 +57,9 @@ def members(stream: Stream) -> Iterator[Member]:
         if header.kind in (b"x", b"g"):
             told = _records(_payload(stream, header))
             if header.kind == b"g" and told.keys() & {"path", "size"}:
-                raise ArchiveRefused("", "een kop geldt voor alle bestanden", "one header is about every file")
+                raise ArchiveRefused(
+                    "global-header", "", "een kop geldt voor alle bestanden", "one header is about every file"
+                )
             extended = told if header.kind == b"x" else extended
             continue
         header.name = extended.get("path", long_name or header.name)
@@ -76,15 +78,15 @@ def members(stream: Stream) -> Iterator[Member]:
 def _folder(header: _Header) -> bool:
     """Whether the member is a folder. Raises `ArchiveRefused` where it is neither that nor a plain file."""
     if header.kind in _LINKS:
-        raise ArchiveRefused(header.name, *_LINKS[header.kind])
+        raise ArchiveRefused("link", header.name, *_LINKS[header.kind])
     if header.kind in _DEVICES:
-        raise ArchiveRefused(header.name, "is een apparaat of pijp", "is a device or pipe")
+        raise ArchiveRefused("device", header.name, "is een apparaat of pijp", "is a device or pipe")
     if header.kind not in (b"0", b"\0", b"5"):
-        raise ArchiveRefused(header.name, *_NOT_PLAIN)
+        raise ArchiveRefused("not-plain", header.name, *_NOT_PLAIN)
     # Before POSIX a folder was a file whose name ends with a slash.
     folder = header.kind == b"5" or header.name.endswith("/")
     if folder and header.size:
-        raise ArchiveRefused(header.name, "is een map met inhoud", "is a folder with content")
+        raise ArchiveRefused("folder-with-content", header.name, "is een map met inhoud", "is a folder with content")
     return folder
 
 
@@ -115,14 +117,17 @@ def _number(field: bytes, base: int, name: str = "") -> int:
     if not digits or len(digits) > 20 or digits.strip(b"01234567" if base == 8 else b"0123456789"):
         if not name:
             raise damaged("a header is wrong")
-        raise ArchiveRefused(name, "heeft een onmogelijke lengte", "has an impossible length")
+        raise ArchiveRefused("impossible-length", name, "heeft een onmogelijke lengte", "has an impossible length")
     return int(digits, base)
 
 
 def _payload(stream: Stream, header: _Header) -> bytes:
     if header.size > LARGEST_HEADER:
         raise ArchiveRefused(
-            "", f"het heeft een kop van {header.size} bytes", f"it has a header of {header.size} bytes"
+            "header-too-large",
+            "",
+            f"het heeft een kop van {header.size} bytes",
+            f"it has a header of {header.size} bytes",
         )
     content = _exactly(stream, header.size)
     _exactly(stream, -header.size % BLOCK)
@@ -140,7 +145,7 @@ def _records(content: bytes) -> dict[str, str]:
             raise damaged("a pax header is wrong")
         name = _text(key)
         if name.startswith("GNU.sparse"):
-            raise ArchiveRefused("", "het heeft een bestand met gaten", "it has a sparse file")
+            raise ArchiveRefused("sparse", "", "het heeft een bestand met gaten", "it has a sparse file")
         if name in found:
             raise damaged(f"a pax header says {ascii(name)[:40]} twice")
         found[name], content = _text(value), content[end:]

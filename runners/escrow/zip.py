@@ -52,7 +52,7 @@ def members(source: BinaryIO, limits: Limits) -> Iterator[Member]:
     for entry in entries:
         folder = entry.name.endswith("/")
         if folder and entry.size:
-            raise ArchiveRefused(entry.name, "is een map met inhoud", "is a folder with content")
+            raise ArchiveRefused("folder-with-content", entry.name, "is een map met inhoud", "is a folder with content")
         content = _content(source, entry, data[entry.begin])
         yield Member(entry.name, folder, bool(entry.mode & 0o100), entry.size, content)
 
@@ -62,10 +62,13 @@ def _entries(source: BinaryIO, whole: int, limits: Limits) -> tuple[list[_Entry]
     end, place = _end(source, whole)
     _, disk, its_disk, here, count, size, begin, _ = _END.unpack(end)
     if 0xFFFF in (disk, its_disk, here, count) or _FULL in (size, begin):
-        raise ArchiveRefused("", "het is zip64", "it is zip64")
+        raise ArchiveRefused("zip64", "", "het is zip64", "it is zip64")
     if count > limits.members:
         raise ArchiveRefused(
-            "", f"het heeft meer dan {limits.members} onderdelen", f"more than {limits.members} members"
+            "too-many-members",
+            "",
+            f"het heeft meer dan {limits.members} onderdelen",
+            f"more than {limits.members} members",
         )
     if (disk, its_disk, here) != (0, 0, count) or begin + size > place:
         raise damaged("the directory is not where it should be")
@@ -95,7 +98,7 @@ def _end(source: BinaryIO, whole: int) -> tuple[bytes, int]:
     if len(places) != 1:
         raise trailing() if places else damaged("it has no directory at its end")
     if tail[max(0, places[0] - 20) : places[0]].startswith(b"PK\x06\x07"):
-        raise ArchiveRefused("", "het is zip64", "it is zip64")
+        raise ArchiveRefused("zip64", "", "het is zip64", "it is zip64")
     return tail[places[0] : places[0] + _END.size], whole - len(tail) + places[0]
 
 
@@ -119,7 +122,7 @@ def _name(raw: bytes, flags: int, extra: bytes) -> str:
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<HH", extra)
         if kind == _UNICODE_NAME and extra[9 : 4 + length] != raw:
-            raise ArchiveRefused(name, "heeft twee namen", "has two names")
+            raise ArchiveRefused("two-names", name, "heeft twee namen", "has two names")
         extra = extra[4 + length :]
     return name
 
@@ -127,17 +130,21 @@ def _name(raw: bytes, flags: int, extra: bytes) -> str:
 def _check(entry: _Entry) -> None:
     kind = stat.S_IFMT(entry.mode)
     if kind == stat.S_IFLNK:
-        raise ArchiveRefused(entry.name, "is een symbolische link", "is a symbolic link")
+        raise ArchiveRefused("link", entry.name, "is een symbolische link", "is a symbolic link")
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise ArchiveRefused(entry.name, "is een apparaat of pijp", "is a device or pipe")
+        raise ArchiveRefused("device", entry.name, "is een apparaat of pijp", "is a device or pipe")
     if entry.flags & _ENCRYPTED:
-        raise ArchiveRefused(entry.name, "is versleuteld", "is encrypted")
+        raise ArchiveRefused("encrypted", entry.name, "is versleuteld", "is encrypted")
     if entry.method not in (_STORED, _DEFLATED):
-        raise ArchiveRefused(entry.name, "is op een ongewone manier ingepakt", "is packed in an unusual way")
+        raise ArchiveRefused(
+            "unusual-packing", entry.name, "is op een ongewone manier ingepakt", "is packed in an unusual way"
+        )
     if _FULL in (entry.size, entry.packed, entry.begin):
-        raise ArchiveRefused(entry.name, "heeft een lengte als van zip64", "has a length as of zip64")
+        raise ArchiveRefused("zip64", entry.name, "heeft een lengte als van zip64", "has a length as of zip64")
     if entry.method == _STORED and entry.size != entry.packed:
-        raise ArchiveRefused(entry.name, "heeft een onmogelijke lengte", "has an impossible length")
+        raise ArchiveRefused(
+            "impossible-length", entry.name, "heeft een onmogelijke lengte", "has an impossible length"
+        )
 
 
 def _laid_out(source: BinaryIO, entries: list[_Entry], directory: int) -> dict[int, int]:
@@ -145,7 +152,7 @@ def _laid_out(source: BinaryIO, entries: list[_Entry], directory: int) -> dict[i
     data, end, spare = dict[int, int](), 0, _NOTHING
     for entry in sorted(entries, key=lambda each: each.begin):
         if entry.begin < end:
-            raise ArchiveRefused(entry.name, "overlapt een ander onderdeel", "overlaps another member")
+            raise ArchiveRefused("overlap", entry.name, "overlapt een ander onderdeel", "overlaps another member")
         if entry.begin - end not in spare:
             raise trailing()
         data[entry.begin] = _local(source, entry)
@@ -170,7 +177,10 @@ def _local(source: BinaryIO, entry: _Entry) -> int:
         same = False
     if sign != b"PK\x03\x04" or not same:
         raise ArchiveRefused(
-            entry.name, "staat anders in de inhoudsopgave dan op zijn plaats", "is not what the directory says of it"
+            "directory-differs",
+            entry.name,
+            "staat anders in de inhoudsopgave dan op zijn plaats",
+            "is not what the directory says of it",
         )
     return entry.begin + _LOCAL.size + names + extras
 

@@ -93,7 +93,7 @@ class Command(Runner):
             template = _template(params, context)
             return _carry_out(template, resolved(template, template.argv, params.params), context)
         except TemplateRefused as error:
-            return failed(error.text.nl, error.text.en)
+            return failed(error.text.nl, error.text.en, Measurement(name="refused", value=error.code))
 
     def undo(self, params: CommandParams, context: Context) -> Outcome:
         """Run the template's `undo`."""
@@ -104,7 +104,7 @@ class Command(Runner):
                 return failed(nl, en)
             return _carry_out(template, resolved(template, template.undo, params.params), context)
         except TemplateRefused as error:
-            return failed(error.text.nl, error.text.en)
+            return failed(error.text.nl, error.text.en, Measurement(name="refused", value=error.code))
 
 
 def _template(params: CommandParams, context: Context) -> CommandTemplate:
@@ -112,7 +112,8 @@ def _template(params: CommandParams, context: Context) -> CommandTemplate:
         return context.policy.commands[params.command]
     except KeyError:
         nl = f"Deze locatie staat geen opdracht '{params.command}' toe."
-        raise TemplateRefused(nl, f"This site does not allow a command '{params.command}'.") from None
+        en = f"This site does not allow a command '{params.command}'."
+        raise TemplateRefused("unknown-command", nl, en) from None
 
 
 def _unobservable(template: CommandTemplate) -> Observation:

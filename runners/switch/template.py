@@ -24,10 +24,11 @@ _PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class TemplateRefused(Exception):
-    """The command may not be run like this; nothing was run."""
+    """The command may not be run like this; nothing was run. `code` is stable."""
 
-    def __init__(self, nl: str, en: str) -> None:
+    def __init__(self, code: str, nl: str, en: str) -> None:
         super().__init__(en)
+        self.code = code
         self.text = Text(nl=nl, en=en)
 
 
@@ -35,10 +36,10 @@ def resolved(template: CommandTemplate, argv: tuple[str, ...], values: dict[str,
     """`argv` with each ``{name}`` replaced by its checked value. Raises `TemplateRefused`."""
     _check_program(argv)
     for name in template.params.keys() - values.keys():
-        raise TemplateRefused(f"Parameter '{name}' ontbreekt.", f"Parameter '{name}' is missing.")
+        raise TemplateRefused("parameter-missing", f"Parameter '{name}' ontbreekt.", f"Parameter '{name}' is missing.")
     for name in values.keys() - template.params.keys():
         nl = f"De opdracht kent geen parameter '{name}'."
-        raise TemplateRefused(nl, f"The command has no parameter '{name}'.")
+        raise TemplateRefused("unknown-parameter", nl, f"The command has no parameter '{name}'.")
     for name, value in values.items():
         _check_value(name, value, template.params[name])
     return (argv[0], *(_filled(part, values) for part in argv[1:]))
@@ -47,7 +48,7 @@ def resolved(template: CommandTemplate, argv: tuple[str, ...], values: dict[str,
 def _check_program(argv: tuple[str, ...]) -> None:
     if not argv or not argv[0].startswith("/") or ".." in PurePosixPath(argv[0]).parts:
         nl = "De opdracht op de lijst begint niet met een absoluut pad."
-        raise TemplateRefused(nl, "The command on the list does not begin with an absolute path.")
+        raise TemplateRefused("not-absolute", nl, "The command on the list does not begin with an absolute path.")
     # The name as written and the one behind a link: /bin/sh is often a link to dash.
     names = {PurePosixPath(argv[0]).name, PurePosixPath(os.path.realpath(argv[0])).name}
     free = any(INTERPRETERS.fullmatch(name) for name in names) and (
@@ -57,24 +58,28 @@ def _check_program(argv: tuple[str, ...]) -> None:
     )
     if names & SHELLS or free:
         nl = f"{argv[0]} voert vrije tekst uit en mag niet op de lijst."
-        raise TemplateRefused(nl, f"{argv[0]} carries out free text and may not be on the list.")
+        raise TemplateRefused("free-text", nl, f"{argv[0]} carries out free text and may not be on the list.")
 
 
 def _check_value(name: str, value: str, pattern: str) -> None:
     if value.startswith("-"):
         nl = f"De waarde van '{name}' begint met een streepje en kan een optie worden."
-        raise TemplateRefused(nl, f"The value of '{name}' begins with a dash and could become an option.")
+        raise TemplateRefused(
+            "leading-dash", nl, f"The value of '{name}' begins with a dash and could become an option."
+        )
     if len(value) > LONGEST or any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
         nl = f"De waarde van '{name}' is te lang of heeft stuurtekens."
-        raise TemplateRefused(nl, f"The value of '{name}' is too long or holds control characters.")
+        raise TemplateRefused("unreadable-value", nl, f"The value of '{name}' is too long or holds control characters.")
     try:
         matches = re.fullmatch(pattern, value)
     except re.error as error:
         nl = f"Het patroon van '{name}' op de lijst is ongeldig: {error}."
-        raise TemplateRefused(nl, f"The pattern of '{name}' on the list is not valid: {error}.") from error
+        raise TemplateRefused(
+            "bad-pattern", nl, f"The pattern of '{name}' on the list is not valid: {error}."
+        ) from error
     if matches is None:
         nl = f"De waarde van '{name}' past niet op {pattern}."
-        raise TemplateRefused(nl, f"The value of '{name}' does not match {pattern}.")
+        raise TemplateRefused("value-does-not-match", nl, f"The value of '{name}' does not match {pattern}.")
 
 
 def _filled(part: str, values: dict[str, str]) -> str:
@@ -83,5 +88,7 @@ def _filled(part: str, values: dict[str, str]) -> str:
         return values[place[1]]
     if _PLACE.search(part):
         nl = f"'{part}' op de lijst is geen hele parameter die de opdracht kent."
-        raise TemplateRefused(nl, f"'{part}' on the list is not a whole parameter that the command declares.")
+        raise TemplateRefused(
+            "parameter-not-whole", nl, f"'{part}' on the list is not a whole parameter that the command declares."
+        )
     return part

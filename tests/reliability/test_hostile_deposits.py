@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from runners.contract import Verdict
 from runners.escrow.archive import unpack
 from runners.escrow.naming import ArchiveRefused
+from tests.bad_inputs.read import named
 from tests.reliability.damage import Looker, cut, flipped, ground, processes
 from tests.reliability.figures import times, told
 from tests.reliability.hostile_archives import HOSTILE, harmless
@@ -65,6 +66,16 @@ def test_a_hostile_archive_is_refused_for_its_reason(case: str, looker: Looker) 
     assert outcome.verdict is Verdict.FAILED, outcome.reason.en
     assert reason in outcome.reason.en
     assert outcome.reason.nl.startswith("Het archief is geweigerd")
+
+
+@pytest.mark.parametrize("case", named("archives"))
+def test_the_code_of_a_refusal_is_stable(case: str, looker: Looker) -> None:
+    outcome = looked(looker, "escrow.integrity", EVERY[case][0])
+    assert [each.value for each in outcome.measurements if each.name == "refused"] == [named("archives")[case]["code"]]
+
+
+def test_every_hostile_archive_stands_in_the_corpus() -> None:
+    assert set(named("archives")) == set(EVERY)
 
 
 def test_every_driver_of_a_deposit_refuses_every_hostile_archive(looker: Looker) -> None:

@@ -14,6 +14,7 @@ from app.core import outgoing
 from app.core.errors import InvalidInput
 from app.core.outgoing import NotAnswered, UrlRefused
 from app.core.settings import Settings
+from tests.bad_inputs.read import named
 from tests.unit.runners.test_check_tls import Made
 
 
@@ -113,3 +114,18 @@ def test_a_refused_address_names_its_field(tmp_path, url):
 def test_a_list_that_says_something_else_stops_the_start(tmp_path, bad):
     with pytest.raises(ValueError, match="not an origin"):
         settings(tmp_path, "https://example.org", bad)
+
+
+@pytest.mark.parametrize("name", named("urls"))
+def test_the_corpus_of_addresses_is_refused(tmp_path, name):
+    case = named("urls")[name]
+    with pytest.raises(InvalidInput) as caught:
+        outgoing.check(case["url"], settings(tmp_path, "https://listed.example"), field="url")
+    assert [each.code for each in caught.value.errors] == [case["code"]]
+    if case.get("same"):  # a client leaves the odd part out, and asks the listed origin itself
+        return
+    with (
+        outgoing.client(settings(tmp_path, "https://listed.example")) as client,
+        pytest.raises((UrlRefused, httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)),
+    ):
+        client.get(case["url"])

@@ -35,7 +35,7 @@ def test_a_hostile_file_is_refused_by_name(name):
 
 
 def test_every_bad_file_has_its_reason_here():
-    assert {path.name for path in BAD.iterdir()} == set(EXPECTED)
+    assert {path.name for path in BAD.iterdir()} - {"cases.yaml"} == set(EXPECTED)
 
 
 def test_a_file_that_is_not_there_is_told_as_such():
