@@ -153,6 +153,7 @@ def approve_run(
             verdict=ApprovalVerdict(data.verdict),
             digest=data.digest,
             comment=data.comment,
+            valid_from=data.valid_from,
             valid_until=data.valid_until,
             now=clock.now(),
         )

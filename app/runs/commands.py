@@ -279,6 +279,7 @@ def approve(
     comment: str,
     valid_until: datetime | None,
     now: datetime,
+    valid_from: datetime | None = None,
 ) -> Approval:
     """One person's yes or no to a run; a deny ends a run that has not begun, the last yes starts one that is due."""
     held = hold(session, run_id)
@@ -288,7 +289,16 @@ def approve(
         require(held, Command.APPROVE)
     drill = session.get_one(Drill, held.run.drill_id)
     row = approval.give(
-        session, drill, held.run, actor, verdict, digest=digest, comment=comment, now=now, valid_until=valid_until
+        session,
+        drill,
+        held.run,
+        actor,
+        verdict,
+        digest=digest,
+        comment=comment,
+        now=now,
+        valid_from=valid_from,
+        valid_until=valid_until,
     )
     tell(session, held.run, f"approval.{verdict.value}", now=now, actor=actor.ref, comment=comment)
     if held.run.started_at is None:

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from app.core.db import Database
+from app.access import service as access
+from app.access.rules import Role
 from app.core.settings import Settings
 from app.playbooks.rules import Mode
 from tests.bad_inputs.read import HERE, checked, index, named
 from tests.flow import example
 from tests.flow.bad_requests import Requests, refused_as
 from tests.flow.runs_site import link_of, make_world, told_switch
-from tests.flow.whole import API, EVERYBODY, MACHINE, Whole
+from tests.flow.whole import API, EVERYBODY, MACHINE, Whole, prove_all
 from tests.unit.playbooks.written import SOUND
 
 GUARDED_HERE = {"api", "register", "drills", "playbooks", "approvals", "urls"}
@@ -143,20 +144,18 @@ def live(tmp_path_factory) -> Iterator[tuple[Whole, Any]]:
     for name in ("operator", "approver", "owner", "author"):
         answer = whole.ask("POST", f"{API}/sessions", body={"signInToken": link_of(site, name)})
         whole.tokens[name] = answer.json()["token"]
-    whole.tokens[MACHINE] = machine_token(site.state.database)
+    whole.tokens[MACHINE] = machine_token(whole)
     yield whole, world
     site.state.database.dispose()
 
 
-def machine_token(database: Database) -> str:
-    from app.access import service as access
-    from app.access.models import MachineTokenIn
-    from app.access.rules import SYSTEM
-    from app.core import clock
-
-    with database.transaction() as session:
-        given = MachineTokenIn.model_validate({"name": "robot", "roles": ["approver"]})
-        return access.add_machine_token(session, given, actor=SYSTEM, now=clock.now())[1]
+def machine_token(whole: Whole) -> str:
+    """A token of a program that may do all that a program may."""
+    with whole.database.transaction() as session:
+        access.find_person(session, "operator").roles = [Role.OPERATOR, Role.ADMINISTRATOR]
+    prove_all(whole.database)
+    token = {"name": "robot", "actions": ["read", "operate-run"], "everywhere": True}
+    return str(whole.ok("POST", "/machine-tokens", token, by="operator")["token"])
 
 
 def waiting(whole: Whole, world: Any) -> dict[str, Any]:
