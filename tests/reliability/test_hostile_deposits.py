@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from runners.contract import Verdict
 from runners.escrow.archive import unpack
 from runners.escrow.naming import ArchiveRefused
+from runners.escrow.sandbox import RoomLimits, _system, _walls, bubblewrap
 from tests.bad_inputs.read import named
 from tests.reliability.damage import Looker, cut, flipped, ground, processes
 from tests.reliability.figures import times, told
@@ -176,6 +179,44 @@ BUILDS: dict[str, tuple[str, str]] = {
         "      else: sys.exit(0)\n"
         "sys.exit(7)", "ends with code 7",
     ),
+    "becomes root by a program that may": (
+        "import os, subprocess, sys\nstatus = open('/proc/self/status').read()\n"
+        "open('mine', 'w').write('x')\nos.chmod('mine', 0o4755)\n"
+        "subprocess.run(['su', '-c', 'id'], capture_output=True)\n"
+        "sys.exit(7 if 'NoNewPrivs:\\t1' in status and 'CapEff:\\t0000000000000000' in status and os.geteuid() else 0)",
+        "ends with code 7",
+    ),
+    "mounts": (
+        "import ctypes, sys\nsys.exit(7 if ctypes.CDLL('libc.so.6').mount(b'x', b'/mnt', b'tmpfs', 0, 0) else 0)",
+        "ends with code 7",
+    ),
+    "makes a device": (
+        "import os, stat, sys\ntry: os.mknod('disk', 0o600 | stat.S_IFBLK, os.makedev(8, 0))\n"
+        "except OSError: sys.exit(7)", "ends with code 7",
+    ),
+    "asks this machine over loopback": (
+        "import socket, sys\ntry: socket.create_connection(('127.0.0.1', {port}), 1)\nexcept OSError: sys.exit(7)",
+        "ends with code 7",
+    ),
+    "asks this machine by an abstract name": (
+        "import socket, sys\ns = socket.socket(socket.AF_UNIX)\n"
+        "try: s.connect('\\0wissel-{port}')\nexcept OSError: sys.exit(7)", "ends with code 7",
+    ),
+    "turns the knobs of the kernel": (
+        "import sys\nfor knob in ('sys/kernel/core_pattern', 'sysrq-trigger', 'sys/vm/drop_caches'):\n"
+        "  try: open('/proc/' + knob, 'w').write('c')\n  except OSError: continue\n  else: sys.exit(0)\n"
+        "sys.exit(7)", "ends with code 7",
+    ),
+    "takes hold of its keeper": (
+        "import ctypes, os, sys\nlibc = ctypes.CDLL('libc.so.6')\n"
+        "held = [p for p in (1, os.getppid()) if libc.ptrace(16, p, 0, 0) == 0]\n"
+        "sys.exit(0 if held else 7)", "ends with code 7",
+    ),
+    "reads what stands beside the deposit": (
+        "import os, sys\nbeside = ('{outside}', '/root/.ssh', '/var/lib', '/etc/shadow', '/run', '/etc/ssh')\n"
+        "seen = [f for f in beside if os.path.exists(f) and (os.path.isfile(f) or os.listdir(f))]\n"
+        "sys.exit(0 if seen else 7)", "ends with code 7",
+    ),
     "is killed in C": ("import ctypes; ctypes.string_at(0)", "ends with code -11"),
     "makes folders without end": (
         "import os\nos.mkdir('a')\nos.chdir('a')\nfor _ in range(5000):\n  os.mkdir('a')\n  os.chdir('a')\n"
@@ -189,7 +230,12 @@ WELL = ("forks and ends well",)
 @pytest.mark.parametrize("case", BUILDS)
 def test_a_hostile_build_is_ended_within_its_limits(case: str, room: Looker) -> None:
     command, reason = BUILDS[case]
-    content = building(command.replace("{outside}", str(room.ground.folder)).replace("{{", "{").replace("}}", "}"))
+    heard = [socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_UNIX)]
+    port = heard[0].getsockname()[1]
+    heard[1].bind(f"\0wissel-{port}")
+    heard[1].listen()
+    command = command.replace("{outside}", str(room.ground.folder)).replace("{port}", str(port))
+    content = building(command.replace("{{", "{").replace("}}", "}"))
     deposit = deposited(room.ground.given, content)
     limits = {
         "max_seconds": 4 if case != "prints a gigabyte" else 60,
@@ -201,6 +247,8 @@ def test_a_hostile_build_is_ended_within_its_limits(case: str, room: Looker) -> 
     begun = time.monotonic()
     outcome = room.look("escrow.build", deposit=deposit.model_dump(), **limits)
     took = time.monotonic() - begun
+    for each in heard:
+        each.close()
     assert outcome.verdict is (Verdict.PASSED if case in WELL else Verdict.FAILED), outcome.reason.en
     assert reason in outcome.reason.en
     found = {each.name: each.value for each in outcome.measurements}
@@ -224,6 +272,32 @@ def test_what_a_build_leaves_behind_is_gone(room: Looker) -> None:
     outcome = looked(room, "escrow.build", building(left))
     assert outcome.verdict is Verdict.PASSED, outcome.reason.en
     assert not [each for each in processes(SLEEP) if "sleep" in each]
+
+
+@pytest.mark.parametrize("to", ["/proc/1/environ", "{outside}/canary", "/etc/passwd", "../../../../../../etc/hostname"])
+def test_what_a_build_hands_out_is_never_a_link_to_something_else(to: str, room: Looker) -> None:
+    command = f"import os; os.symlink({to.replace('{outside}', str(room.ground.folder))!r}, 'stolen')"
+    outcome = looked(room, "escrow.build", building(command, artefacts=["stolen"]))
+    assert outcome.verdict is Verdict.FAILED, outcome.reason.en
+    kept = b"".join(each.read_bytes() for each in room.ground.evidence.iterdir())
+    assert b"root:x:0" not in kept
+    assert b"WISSEL_" not in kept
+
+
+def test_in_the_room_of_an_ordinary_user_no_further_room_can_be_made() -> None:
+    """Wissel does not run as root; a room that root makes for a test has no namespace of users to close."""
+    limits = RoomLimits(seconds=1, size=2**20, memory=2**20, processes=1)
+    closing = ["--unshare-user", "--disable-userns"]
+    assert set(closing) <= set(_walls(Path("/"), Path("/"), limits, as_root=False))
+    rest = ["--cap-drop", "ALL", "--unshare-pid", *_system(), "--proc", "/proc", "--dev", "/dev", "--"]
+    as_whom = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+    found = {}
+    for closed in (True, False):
+        argv = [*closing[: 2 if closed else 1], *rest]
+        done = subprocess.run([*as_whom, bubblewrap(), *argv, "/usr/bin/unshare", "--user", "true"], check=False)
+        found[closed] = done.returncode
+    assert found[True] != 0
+    assert found[False] == 0, "the question says nothing on this machine"
 
 
 def test_a_build_that_replaces_its_recipe_changes_nothing(room: Looker) -> None:
