@@ -203,9 +203,12 @@ def keep_all(session: Session) -> None:
     session.execute(update(OutboxMessage).where(still).values(state=Sending.KEPT))
 
 
-def has_some(session: Session) -> bool:
-    """Whether anything is still to be sent."""
-    wanted = select(OutboxMessage.id).where(col(OutboxMessage.state).in_([Sending.WAITING, Sending.TAKEN]))
+def has_due(session: Session, channels: Sequence[Channel], *, now: datetime) -> bool:
+    """Whether one of these channels has something to send now, or something is not worth sending any more."""
+    table = OutboxMessage
+    open_ = col(table.state).in_([Sending.WAITING, Sending.TAKEN])
+    mine = and_(col(table.channel).in_(list(channels)), col(table.next_at) <= now)
+    wanted = select(table.id).where(open_, or_(mine, col(table.until) <= now))
     return session.exec(wanted.limit(1)).first() is not None
 
 

@@ -50,8 +50,8 @@ class Post:
         """Send what is due; how many were tried. No transaction is open while a message is under way."""
         tried = 0
         with self._database.transaction(write=False) as session:
-            some = outbox.has_some(session)
-        if some:
+            due = outbox.has_due(session, list(self._ways), now=now())
+        if due:
             with self._database.transaction() as session:
                 outbox.lapse(session, now=now())
             while tried < AT_ONCE and self._ways and self._one(now):
