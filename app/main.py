@@ -30,7 +30,7 @@ import app.reports.kit.api
 import app.reports.pages
 import app.runs.api
 import app.runs.pages
-from app.access import reach
+from app.access import providers, reach
 from app.access.identity import Identity
 from app.access.witness import Witness
 from app.core import health, openapi, web
@@ -89,6 +89,7 @@ def create_app(
     made.state.registry = runners if runners is not None else registry.load()
     drivers.use(made.state.registry)
     made.state.limits = Limits()
+    providers.load(settings)  # a file that cannot be read stops the start
     made.state.worker = Worker(settings, made.state.database, made.state.registry) if work else None
     for router in (*ROUTERS, health.router, web.router):
         add(made.router, router)

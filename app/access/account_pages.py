@@ -14,8 +14,8 @@ from app.access.guard import allowed
 from app.access.models import UserSession
 from app.access.rules import RESET_LIFE, Action, Actor
 from app.access.session_api import idle, person_only
-from app.access.sign_in_pages import set_cookie, signed_out
-from app.core import clock
+from app.access.sign_in_pages import offered, set_cookie, signed_out
+from app.core import clock, forms
 from app.core.browser import Fields, form, local_path
 from app.core.db import Database, SessionDep
 from app.core.errors import FieldError, InvalidInput
@@ -38,6 +38,7 @@ def account(request: Request, session: SessionDep, actor: Anybody) -> HTMLRespon
         "account": found,
         "sessions": sessions.of_person(session, person_id, idle=idle(request), now=now),
         "current": request.state.visitor.session_id,
+        "providers": offered(request, proof=False),
         "blocked_until": reset + RESET_LIFE if reset is not None and now - reset < RESET_LIFE else None,
     }
     return render(request, "access/account.html", **context)
@@ -55,7 +56,7 @@ def _set_up_page(
         "picture": Markup(authenticator.picture(uri)),  # noqa: S704 - drawn here, out of black squares
         "found": account_api.account_of(session, row.person_id),
         "is_reset": row.proved_at is None and accounts.has_means(session, row.person_id),
-        "errors": {},
+        "errors": forms.Typed({}),
     }
     return render(request, "access/set_up.html", status=status, **context | more)
 
@@ -84,7 +85,7 @@ def set_up(request: Request, actor: Anybody, fields: Form) -> Response:
         secret, codes = account_api.set_up(request, actor, given, SecretStr(code) if code else None)
     except (InvalidInput, accounts.NoAccount) as problem:
         with database.transaction(write=False) as session:
-            errors = field_errors(problem) or _missing(password, code)
+            errors = forms.Typed(field_errors(problem) or _missing(password, code))
             return _set_up_page(request, session, next=fields.text("next"), status=problem.status, errors=errors)
     answer = _codes_page(request, codes, fields.text("next") or "/account")
     with database.transaction(write=False) as session:

@@ -22,7 +22,7 @@ from app.core.errors import Conflict, FieldError, InvalidInput, NotSignedIn, Ste
 from app.core.messages import say
 
 log = structlog.get_logger()
-NOBODY = "system"
+NOBODY = "nobody"
 """Who the audit log names where somebody tried whom we do not know."""
 
 
@@ -102,7 +102,7 @@ def _require(database: Database, sealer: Sealer, seen: _Seen | None, given: Secr
         spare = _unused_code(session, seen.person_id if seen else "", given.code) is not None
     fresh = seen is not None and secret is not None and step is not None and step > seen.account.last_step
     if seen is None or not right or not (spare or fresh) or not seen.active:
-        reason = "unknown" if seen is None else "closed" if not seen.active else "code" if right else "password"
+        reason = "person" if seen is None or not seen.active else "code" if right else "password"
         with database.transaction() as session:
             _refused(session, seen, reason)
         if right and secret is None:
@@ -131,7 +131,8 @@ def _not_opened() -> FactorUnreadable:
 
 
 def _refused(session: Session, seen: _Seen | None, reason: str) -> None:
-    audit.record(session, NOBODY, "session.refused", "person", seen.person_id if seen else "unknown", reason=reason)
+    whom = seen.person_id if seen else "unknown"
+    audit.attempt(session, audit.REFUSED, NOBODY, "sign-in", "person", whom, {"code": f"wrong-{reason}"})
 
 
 def _wrong() -> WrongSignIn:
@@ -193,21 +194,19 @@ def set_up(
     """
     person = session.get_one(Person, row.person_id, with_for_update=True)
     account = session.get(LocalAccount, person.id, with_for_update=True)
-    reset = _is_reset(session, row, now=now)
+    reset = is_reset(session, row, now=now)
     if (account is None or reset) and (new.password_hash is None or new.code is None):
         raise NoAccount(say("Set up a password and a second factor together."))
     codes = _take(session, sealer, row, person, account, new, now=now)
     if reset:
-        person.reset_at = now
-        session.add(person)
-        audit.record(session, f"person:{person.id}", "account.reset", "person", person.id, session_id=row.id)
+        mark_reset(session, person, row, now=now)
     changed = [name for name, given in (("password", new.password_hash), ("second-factor", new.code)) if given]
     audit.record(session, f"person:{person.id}", "account.set-up", "person", person.id, changed=changed)
     sessions.end_all(session, person.id, actor=f"person:{person.id}", now=now, but=[row.id])
     return sessions.renew(session, row, method=Method.PASSWORD, now=now), codes
 
 
-def _is_reset(session: Session, row: UserSession, *, now: datetime) -> bool:
+def is_reset(session: Session, row: UserSession, *, now: datetime) -> bool:
     """Whether means are replaced by a link, of somebody who has some already. Raises StepUpNeeded."""
     if row.method is Method.LINK and row.proved_at is None and now - row.created_at <= LINK_LIFE:
         return has_means(session, row.person_id)
@@ -215,9 +214,21 @@ def _is_reset(session: Session, row: UserSession, *, now: datetime) -> bool:
     return False
 
 
+def mark_reset(session: Session, person: Person, row: UserSession, *, now: datetime) -> None:
+    """The means of a person were replaced by a link that somebody else made: for a day they answer for nothing."""
+    person.reset_at = now
+    session.add(person)
+    audit.record(session, f"person:{person.id}", "account.reset", "person", person.id, session_id=row.id)
+
+
+def has_account(session: Session, person_id: str) -> bool:
+    """Whether the person has a password and second factor of Wissel itself."""
+    return session.get(LocalAccount, person_id) is not None
+
+
 def require_right_to_change(session: Session, session_id: str, *, now: datetime) -> None:
     """Raise StepUpNeeded where this session may not set up means of signing in: before somebody types them."""
-    _is_reset(session, session.get_one(UserSession, session_id), now=now)
+    is_reset(session, session.get_one(UserSession, session_id), now=now)
 
 
 def require_proof(row: UserSession, *, now: datetime) -> None:
@@ -234,7 +245,7 @@ def require_proof(row: UserSession, *, now: datetime) -> None:
 def has_means(session: Session, person_id: str) -> bool:
     """Whether the person can sign in by themselves: with a password, or at a provider."""
     identity = select(ProviderIdentity.id).where(ProviderIdentity.person_id == person_id)
-    return session.get(LocalAccount, person_id) is not None or session.exec(identity).first() is not None
+    return has_account(session, person_id) or session.exec(identity).first() is not None
 
 
 def _take(

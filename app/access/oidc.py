@@ -29,8 +29,6 @@ LARGEST = 256 * 1024
 SECONDS = 8.0
 _TOKEN_LARGEST = 16 * 1024
 _TOLD_FOR = 600.0
-_ASK_AGAIN = 10.0
-"""Seconds between two questions for a key that is not known."""
 _KTY = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 _PUBLIC = {"kty", "n", "e", "crv", "x", "y", "kid"}
 log = structlog.get_logger()
@@ -119,7 +117,7 @@ class Party:
                 told = client.fetch_token(endpoint, code=code, code_verifier=asked.verifier)
         except outgoing.HTTPError as error:
             raise away(str(error)) from error
-        except (AuthlibBaseError, ValueError) as error:
+        except (AuthlibBaseError, ValueError, TypeError, AttributeError, RecursionError) as error:  # any JSON may come
             log.warning("a code was refused by the provider", provider=self.provider.name, error=str(error)[:200])
             raise Refused("code-refused") from error
         token = told.get("id_token")
@@ -172,8 +170,7 @@ class Party:
         provider = self.provider
         try:
             if provider.private_key_file is not None:
-                kty = {"ES256": "EC", "EdDSA": "OKP"}.get(provider.private_key_algorithm, "RSA")
-                return import_key(provider.private_key_file.read_bytes(), kty)
+                return _own_key(provider.private_key_file.read_bytes(), provider.private_key_algorithm)
             assert provider.client_secret_file is not None  # noqa: S101 - one of the two is there
             return provider.client_secret_file.read_text("utf-8").strip()
         except (OSError, ValueError, JoseError) as error:
@@ -200,7 +197,7 @@ class Party:
         """The key of this name; without a name the only one there is. An unknown one is asked for once more."""
         with self._lock:
             age = clock.passed() - self._keys_at
-        if age > _TOLD_FOR or (not self._named(kid) and age > _ASK_AGAIN):
+        if age > _TOLD_FOR or not self._named(kid):  # only what the provider itself just gave us comes here
             found = self._get(self._endpoint("jwks_uri")).get("keys")
             with self._lock:
                 self._keys = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
@@ -217,11 +214,21 @@ class Party:
         try:
             with outgoing.client(self._settings, seconds=SECONDS, largest=LARGEST) as client:
                 told = client.get(address).raise_for_status().json()
-        except (outgoing.HTTPError, outgoing.HTTPStatusError, ValueError, RecursionError) as error:
+        except (outgoing.HTTPError, ValueError, RecursionError) as error:
             raise away(f"{self.provider.name}: {error}") from error
         if not isinstance(told, dict):
             raise away(f"{self.provider.name}: {address} holds no JSON object")
         return told
+
+
+def _own_key(pem: bytes, algorithm: str) -> RSAKey | ECKey | OKPKey:
+    match algorithm:
+        case "ES256":
+            return import_key(pem, "EC")
+        case "EdDSA":
+            return import_key(pem, "OKP")
+        case _:
+            return import_key(pem, "RSA")
 
 
 def _header(token: str) -> dict[str, Any]:

@@ -29,6 +29,13 @@ class PartOf(_Strict):
     role: Role
     unit: Annotated[str, Field(min_length=1, max_length=200)]
 
+    @field_validator("role")
+    @classmethod
+    def _fits_a_part(cls, value: Role) -> Role:
+        if value is Role.ADMINISTRATOR:
+            raise ValueError("there are administrators of the whole organisation only")
+        return value
+
 
 class Provider(_Strict):
     """One provider of identities (OpenID Connect)."""

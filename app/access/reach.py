@@ -31,7 +31,7 @@ _COLLECTIONS = {
     "sessions": "user_session",
 }
 """Tables of the collections in addresses whose name does not follow from that of the collection."""
-_WITHOUT_ROWS = frozenset({"runners"})
+_WITHOUT_ROWS = frozenset({"providers", "runners"})
 """Collections in addresses that are no rows of ours, and the whole organisation's."""
 _ORGANISATIONS = frozenset({"supplier", "site", "playbook_version", "person", "machine_token"})
 """Tables of which each row is the whole organisation's."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from app.core.columns import key, link, moment
+from app.core.columns import document, key, link, moment
 
 
 class LocalAccount(SQLModel, table=True):
@@ -47,6 +47,8 @@ class ProviderIdentity(SQLModel, table=True):
     person_id: str = link("person.id")
     issuer: str = Field(max_length=500)
     subject: str = Field(max_length=255)
+    given_roles: list[str] = document(list)
+    """Roles that the person has for the groups there; the others were given by people, and stay."""
     linked_at: datetime = moment()
     last_used_at: datetime | None = moment(optional=True)
 

@@ -1,33 +1,33 @@
-"""Pages to sign in, to prove anew who one is, and to sign out."""
+"""Pages to sign in by a link or with password and code, and to prove anew who one is."""
 
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
+import structlog
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlmodel import Session
 from starlette.responses import Response
 
-from app.access import accounts, sealing, service, sessions
+from app.access import accounts, providers, sealing, service, sessions
 from app.access.accounts import Secrets
-from app.access.guard import allowed, public
+from app.access.guard import public
 from app.access.identity import cookie_name
 from app.access.models import SessionKind, UserSession
-from app.access.rules import Action, Actor
-from app.access.session_api import sign_out as end_this
+from app.access.rules import Actor
 from app.access.session_api import way_in
-from app.access.sign_in_models import LocalAccount
 from app.core import clock, limits
-from app.core.browser import Fields, form, local_path, open_form
+from app.core.browser import Fields, local_path, open_form
 from app.core.db import Database, SessionDep
 from app.core.errors import Problem
 from app.core.i18n import pick
+from app.core.messages import Message
 from app.core.settings import Settings
 from app.core.web import redirect, render
 
+log = structlog.get_logger()
 router = APIRouter(include_in_schema=False)
-Anybody = Annotated[Actor, Depends(allowed(Action.USE_OWN_SESSION))]
 
 
 def _page(
@@ -39,9 +39,28 @@ def _page(
     again: bool = False,
     email: str = "",
     refused: str = "",
+    code: str = "",
 ) -> HTMLResponse:
     told: dict[str, Any] = {"token": token[:200], "next": next, "again": again, "email": email, "refused": refused}
+    told |= {"code": code, "providers": offered(request, proof=again)}
     return render(request, "access/sign_in.html", status=status, **told)
+
+
+def offered(request: Request, *, proof: bool) -> list[tuple[str, str]]:
+    """Name and title of the providers; none where their file is wrong: the other ways in must stay open."""
+    try:
+        found = providers.load(request.app.state.settings)
+    except providers.ProvidersWrong as error:
+        log.error("the providers cannot be read", error=str(error))
+        return []
+    visitor = request.state.visitor
+    return [(each.name, each.title) for each in found if not proof or (visitor is not None and each.proves)]
+
+
+def refused_page(request: Request, detail: Message | str, code: str, *, again: bool, next: str) -> HTMLResponse:
+    """The page to sign in, with why it did not work."""
+    again = again and request.state.actor is not None
+    return _page(request, next=next, status=403, again=again, refused=pick(detail), code=code)
 
 
 @router.get("/sign-in", dependencies=[Depends(public)])
@@ -51,7 +70,7 @@ def sign_in_page(
     """Asks to confirm: a link that is opened by a mail scanner must not be used up."""
     actor: Actor | None = request.state.actor
     if again and actor is not None and actor.person_id is not None:
-        if session.get(LocalAccount, actor.person_id) is None:
+        if not accounts.has_means(session, actor.person_id):
             return redirect("/account/set-up?" + urlencode({"next": local_path(next), "again": "1"}))
         return _page(request, next=next, again=True)
     return _page(request, token=token, next=next)
@@ -84,7 +103,7 @@ def _by_link(request: Request, fields: Fields, next: str) -> Response:
     database: Database = request.app.state.database
     now = clock.now()
     with database.transaction() as session:
-        _leave(request, session, now=now)
+        leave(request, session, now=now)
         token = fields.text("token").rpartition("token=")[2]
         started = service.redeem(session, token, way_in(request, SessionKind.BROWSER), now=now)
         new = not accounts.has_means(session, started.person.id)
@@ -103,7 +122,7 @@ def _by_password(request: Request, fields: Fields, next: str) -> Response:
     started = accounts.sign_in(database, sealer, email, given, way_in(request, SessionKind.BROWSER), now=now)
     limits.succeeded(request, account=email)
     with database.transaction() as session:
-        _leave(request, session, now=now)
+        leave(request, session, now=now)
     answer = redirect(next)
     set_cookie(request, answer, started.secret, started.row.expires_at, now=now)
     return answer
@@ -124,7 +143,7 @@ def _prove(request: Request, fields: Fields, next: str) -> Response:
     return answer
 
 
-def _leave(request: Request, session: Session, *, now: datetime) -> None:
+def leave(request: Request, session: Session, *, now: datetime) -> None:
     """End the session that this browser had: nobody stays behind a new one, and no planted one goes on."""
     visitor = request.state.visitor
     if visitor is not None:
@@ -144,15 +163,6 @@ def set_cookie(request: Request, answer: Response, secret: str, until: datetime,
         httponly=True,
         samesite="lax",
     )
-
-
-@router.post("/sign-out")
-def sign_out(
-    request: Request, session: SessionDep, actor: Anybody, fields: Annotated[Fields, Depends(form)]
-) -> RedirectResponse:
-    """End the session of this browser."""
-    end_this(request, session, actor)
-    return signed_out(request)
 
 
 def signed_out(request: Request) -> RedirectResponse:

@@ -84,6 +84,8 @@ class Settings(PostSettings):
     """How long a session lasts at most, however busy."""
     session_idle_minutes: float = Field(default=60, ge=2, le=1440)
     """How long a session lasts that nobody uses."""
+    providers_file: Path | None = None
+    """TOML or JSON file with the providers of identities (OpenID Connect); `outgoing` must name their origins."""
     sign_in_key_file: Path | None = None
     """Key that opens the second factors in the database; default ``sign-in.key`` in the data folder, made by itself."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -15,7 +15,7 @@ OPEN = {("POST", "/sessions"), ("GET", "/openapi.json"), ("GET", "/docs")}
 """What a person or developer who has not signed in yet needs."""
 ENDS = {("DELETE", "/sessions/current"), ("DELETE", "/sessions")}
 """Routes after which the person who asks is nobody."""
-OPEN_PAGES = {"/sign-in", "/glossary"}
+OPEN_PAGES = {"/sign-in", "/sign-in/providers/{name}", "/sign-in/providers/{name}/answer", "/glossary"}
 
 
 def declared(dependant: Any) -> set[Action | None]:
