@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import text
-
 from app.core import audit, migrations
 from app.core.audit import chain, keeper
 from app.core.audit.signing import Signer
@@ -50,20 +48,6 @@ class Log:
 
     def verified(self, *kept: Head) -> dict:
         return keeper.verified(self.database, list(kept))[0]
-
-    def past_the_walls(self, *statements: str) -> None:
-        """As one who owns the database: without the triggers."""
-        with self.database.transaction() as session:
-            connection = session.connection()
-            if self.database.is_sqlite:
-                for name in (
-                    connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
-                ):
-                    connection.execute(text(f"DROP TRIGGER {name}"))
-            else:
-                connection.execute(text("SET LOCAL session_replication_role = replica"))
-            for statement in statements:
-                connection.execute(text(statement))
 
 
 def new_log(folder: Path, url: str | None = None) -> Log:

@@ -115,6 +115,7 @@ WRITES: tuple[Write, ...] = (
     Write("look for room", by="Worker._look_for_room"),
     Write("clock minded", by="Worker._mind_the_clock"),
     Write("judge", by="Worker._judge"),
+    Write("audit log kept", by="Worker._audit"),
     Write("tick", by="tick"),
     Write("start of the engine", by="Engine.start"),
 )

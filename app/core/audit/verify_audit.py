@@ -14,7 +14,7 @@ UTF-8 with only ``"``, ``\\`` and control characters escaped, numbers as Python 
            SHA-256 of the whole line of the event before (of event 1: of the first line), without its line end.
 - private  ``of path salt value``: text that may name people, kept beside the chain so that it can be erased. The event
            `of` holds ``{"sealed": H}`` at `path`; H is the SHA-256 of ``{"salt":…,"value":…}``, spelled likewise. Text
-           that is gone must be named by a later event ``audit.erased``.
+           that is gone must be named by a later event ``audit.erased``. In the order of their paths, after their event.
 - checkpoint ``at chain hash key number prev seq signature``: an Ed25519 signature (RFC 8032) of the line without
            `signature`, over the hash of event `seq`; `prev` is the SHA-256 of the line of the checkpoint before. An
            event ``audit.key-announced`` must have named the key before.
@@ -213,6 +213,8 @@ class Verifier:
     """Announced keys, each with the number of its event."""
     open: dict[str, str] = field(default_factory=dict)
     """What the present event sealed and no private line has told yet: path and commitment."""
+    path: str = ""
+    """Of the private line before."""
     gone: dict[int, int] = field(default_factory=dict)
     """How many texts are not there, by the number of their event."""
     erased: set[int] = field(default_factory=set)
@@ -310,16 +312,18 @@ class Verifier:
         """The next event begins: what the one before sealed and nobody told is gone."""
         if self.open:
             self.gone[self.seq] = len(self.open)
-        self.open = {}
+        self.open, self.path = {}, ""
 
     def _private(self, told: dict[str, Any]) -> None:
-        expected = self.open.pop(str(told["path"]), None)
-        if told["of"] != self.seq or expected is None:
+        before, self.path = self.path, str(told["path"])
+        expected = self.open.pop(self.path, None)
+        if told["of"] != self.seq or expected is None or self.path <= before:
             raise Broken(f"after event {self.seq}: a private text that belongs to no place in it")
         if commitment(str(told["salt"]), told["value"]) != expected:
             raise Broken(f"event {self.seq}: the private text at {told['path']} is not the one that was sealed")
 
     def _checkpoint(self, told: dict[str, Any], line: bytes) -> None:
+        self._settle()
         number = self.number + 1
         if told["number"] != number or told["prev"] != self.checkpoint:
             raise Broken(f"after event {self.seq}: checkpoint {number} is missing, or not what it was")
@@ -409,7 +413,7 @@ def lines_of_database(rows: Rows, kind: str = "sqlite") -> Iterator[Told]:
         if hash_ != row[1]:
             raise Broken(f"event {seq} is not what it was: its hash is another one")
         yield line
-        yield from _private(seq, privates.pop(seq, []))
+        yield from _private(seq, sorted(privates.pop(seq, []), key=lambda each: str(each[1])))
         last = Head(seq, hash_, last.number, last.signature)
         for found in checkpoints.pop(seq, []):
             yield _spelled(checkpoint(chain, found))
@@ -423,7 +427,7 @@ def lines_of_database(rows: Rows, kind: str = "sqlite") -> Iterator[Told]:
 
 _OUTSIDE = "SELECT count(*) FROM audit_event e LEFT JOIN audit_link l ON l.event_id = e.id WHERE l.seq IS NULL"
 _PRIVATES = """SELECT l.seq, p.path, p.salt, {value} FROM audit_private p
-    LEFT JOIN audit_link l ON l.event_id = p.event_id ORDER BY l.seq, p.path"""
+    LEFT JOIN audit_link l ON l.event_id = p.event_id ORDER BY l.seq"""
 _CHECKPOINTS = "SELECT seq, number, hash, {at}, prev, key, signature FROM audit_checkpoint ORDER BY number"
 _EVENTS = """SELECT l.seq, l.hash, {at}, e.actor, e.action, e.object_kind, e.object_id, e.result, e.origin, {detail}
     FROM audit_link l LEFT JOIN audit_event e ON e.id = l.event_id ORDER BY l.seq"""
