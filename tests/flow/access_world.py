@@ -15,6 +15,7 @@ from sqlalchemy import Table, select
 from sqlmodel import Session, SQLModel, col
 
 from app.access import reach
+from app.access.absence_models import Absence
 from app.access.models import Person, PersonIn, SessionKind, UserSession
 from app.access.rules import SYSTEM, Role
 from app.access.service import add_person, hashed
@@ -23,6 +24,7 @@ from app.catalog import crud, resources, shapes
 from app.catalog.models import Service
 from app.core import clock
 from app.core.db import Database
+from app.core.outbox import OutboxMessage
 from app.drills.models import Blackout, Drill
 from app.findings.models import Acceptance, Finding, FindingAction
 from app.plans.models import Mvo, Weakening
@@ -265,6 +267,18 @@ def _more(session: Session, made: example.Example) -> None:
                 requested_by=made.anna.ref,
                 requested_at=now,
             ),
+            Absence(person_id=person, starts_on=now.date(), ends_on=now.date(), created_at=now),
+            OutboxMessage(
+                key="x",
+                kind="x",
+                channel="mail",
+                person_id=person,
+                subject="x",
+                text="x",
+                created_at=now,
+                until=now + timedelta(days=1),
+                next_at=now,
+            ),
             EnvironmentLock(key="noordse-sleutel", token=1, run_id=run.id, since=now),
         ]
     )
@@ -283,6 +297,7 @@ def _keys(session: Session, made: example.Example) -> dict[str, str]:
     run = session.scalars(select(EvidenceFile.run_id)).one()
     return found | {
         "people": made.mo.id,
+        "sessions": found["user-sessions"],
         "kits": made.permits.id,
         "services": made.permits.id,
         "playbooks": found["playbook-versions"],

@@ -38,6 +38,8 @@ def expected(route: str, persona: str) -> str:
         roles, place = [persona.split(" ")[0]], persona.split(" ")[1]
     if place == SOUTH and where == "unit":
         return NOT_THERE
+    if where == "person" and persona != "machine":
+        return NOT_THERE
     if where == "own" and persona != "machine":
         return IN if persona == f"{Role.ADMINISTRATOR.value} {WHOLE}" else NOT_THERE
     opens = any(action in TABLE["roles"][role] for role in roles)
