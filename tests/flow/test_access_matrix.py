@@ -36,13 +36,13 @@ def expected(route: str, persona: str) -> str:
         roles, place = [role.value for role in Role], WHOLE
     else:
         roles, place = [persona.split(" ")[0]], persona.split(" ")[1]
+    opens = any(action in TABLE["roles"][role] for role in roles)
     if place == SOUTH and where == "unit":
-        return NOT_THERE
+        return NOT_THERE if opens or "{" in route else REFUSED
     if where == "person" and persona != "machine":
         return NOT_THERE
     if where == "own" and persona != "machine":
         return IN if persona == f"{Role.ADMINISTRATOR.value} {WHOLE}" else NOT_THERE
-    opens = any(action in TABLE["roles"][role] for role in roles)
     if persona == "machine" and action in TABLE["people-only"]:
         return REFUSED
     if place != WHOLE and (action in TABLE["whole-only"] or (where == "organisation" and not _everybody(action))):
