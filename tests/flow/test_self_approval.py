@@ -18,12 +18,18 @@ from app.catalog.models import Environment, Service
 from app.core import formats
 from app.core.errors import Problem
 from app.drills.models import Drill
-from app.plans.models import PlanVersion
+from app.plans import versions
+from app.plans.facts import VersionState
+from app.plans.models import Plan, PlanVersion
+from app.playbooks import service as playbooks
 from app.playbooks.models import PlaybookVersion
+from app.playbooks.service import SHIPPED
+from app.playbooks.shapes import ReviewIn
 from app.runs import approval, commands, planning
 from app.runs.models import Run
 from app.runs.record import Approval, ApprovalVerdict
 from app.runs.seats import Standing
+from runners import registry
 from tests.flow.runs_world import START, World, build
 from tests.reliability import database
 
@@ -118,6 +124,26 @@ def test_a_token_approves_nothing_and_is_the_hand_of_the_person_who_made_it(worl
         session.add(MachineToken(id="robot", name="robot", **own, **when))
     change(world, Run, run_id, starter="machine:robot")
     assert refused(lambda: say(world, run_id, "approver")) == NO
+
+
+def test_who_made_a_token_reviews_nothing_that_it_wrote(world: World) -> None:
+    with world.database.transaction() as session:
+        when = {"created_at": START, "expires_at": START + timedelta(days=90)}
+        own = {"prefix": "wsl_x", "token_hash": "x", "roles": ["plan-owner"], "created_by": "approver"}
+        session.add(MachineToken(id="robot", name="robot", **own, **when))
+        session.flush()
+        machine = Actor(Kind.MACHINE, "robot", "robot", frozenset({Role.PLAN_OWNER}))
+        text = SHIPPED.joinpath("verify-escrow.yaml").read_text(encoding="utf-8") + "\n"
+        row = playbooks.submit(session, text, machine, registry=registry.load(), now=START)
+        assert row.author_id == "approver"
+        with pytest.raises(Problem) as problem:
+            playbooks.review(session, row.id, ReviewIn(verdict="publish"), world.actor("approver"), now=START)
+        assert problem.value.code == "own-review"
+        plan, version = session.get_one(Plan, "plan"), session.get_one(PlanVersion, "version")
+        version.state, version.editors = VersionState.IN_REVIEW, ["machine:robot"]
+        with pytest.raises(Problem) as problem:
+            versions.approve(session, plan, version, actor=world.actor("approver"), now=START)
+        assert problem.value.code == "author-cannot-approve"
 
 
 def test_a_yes_given_before_becomes_void_when_its_giver_turns_out_to_have_a_hand_in_it(world: World) -> None:

@@ -37,11 +37,12 @@ def proved(site: FastAPI, person: str, *, minutes_ago: float) -> None:
         session.execute(update(UserSession).where(UserSession.person_id == person).values(proved_at=at))
 
 
-def ask(site: FastAPI, path: str, body: dict[str, Any], token: str) -> httpx.Response:
+def ask(site: FastAPI, path: str, body: dict[str, Any], token: str, key: str = "") -> httpx.Response:
     async def send() -> httpx.Response:
         transport = httpx.ASGITransport(app=site)
         async with httpx.AsyncClient(transport=transport, base_url="http://wissel.test") as client:
             headers = {"Authorization": f"Bearer {token}"} if token else {}
+            headers |= {"Idempotency-Key": key} if key else {}
             return await client.post(f"/api/v1{path}", json=body, headers=headers)
 
     return asyncio.run(send())
@@ -118,3 +119,22 @@ def test_the_page_of_a_decision_leads_to_the_proof_first(made: tuple[World, Fast
 def _answers(world: World) -> list[Answer]:
     with world.database.transaction() as session:
         return list(session.exec(select(Answer)))
+
+
+def test_a_repeated_key_is_one_yes_of_one_person_and_stands_for_nobody_else(made: tuple[World, FastAPI]) -> None:
+    world, site = made
+    run_id = world.planned(world.switch(participants=CRISIS))
+    with world.database.transaction() as session:
+        digest = session.get_one(Run, run_id).digest
+    tokens = {name: bearer(site, name) for name in ("approver", "author")}
+    for name in tokens:
+        proved(site, name, minutes_ago=1)
+    body = {"digest": digest, "verdict": "approved", "comment": ""}
+    first = ask(site, f"/runs/{run_id}/approvals", body, tokens["approver"], "one-key")
+    again = ask(site, f"/runs/{run_id}/approvals", body, tokens["approver"], "one-key")
+    assert (first.status_code, again.status_code, again.json()["id"]) == (201, 201, first.json()["id"])
+    assert again.headers["idempotency-replayed"] == "true"
+    other = ask(site, f"/runs/{run_id}/approvals", body, tokens["author"], "one-key")
+    assert (other.status_code, other.json()["code"]) == (403, "approver-not-independent")
+    with world.database.transaction() as session:
+        assert [row.person_id for row in session.exec(select(Approval))] == ["approver"]
