@@ -285,6 +285,14 @@ def verify_audit(
 
 
 @admin.command()
+def migrate() -> None:
+    """Bring the database to the newest schema, as the owner of its tables; a start does so too where it may."""
+    settings = _settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    migrations.upgrade(Database(settings.url))
+
+
+@admin.command()
 def link(
     person: Annotated[str, typer.Argument(help="E-mail address, reference or id.")], as_json: AsJson = False
 ) -> None:

@@ -1,4 +1,4 @@
-"""How long a hundred thousand events take to verify, as a file and in the database, beside hashing the same bytes."""
+"""Processor time to verify a hundred thousand events, as a file and in the database, beside only hashing its bytes."""
 
 import hashlib
 import time
@@ -19,19 +19,19 @@ def test_verifying_a_hundred_thousand_events(tmp_path):
         Signer(log.settings).sign(log.database, now=datetime.now(UTC), at_once=True)
     file = log.export(tmp_path / "log.jsonl")
     head = log.head()
-    begun = time.perf_counter()
+    begun = time.process_time()
     for line in file.read_bytes().splitlines():
         hashlib.sha256(line).hexdigest()
-    hashing = time.perf_counter() - begun
+    hashing = time.process_time() - begun
     for what, path in (("an exported log", file), ("the database", tmp_path / "wissel.db")):
-        begun = time.perf_counter()
+        begun = time.process_time()
         report, status = verify_audit.run(verify_audit.lines_of(path), [head])
-        took = time.perf_counter() - begun
+        took = time.process_time() - begun
         assert status == 0, report
         assert report["events"] > EVENTS
         figures = f"{report['checkpoints']} signatures and {EVENTS:,} texts with it"
         told(
-            f"100,000 audit events verified in {what}, {figures}, against hashing its lines",
+            f"100,000 audit events verified in {what}, {figures}, processor time against hashing its lines",
             took,
             hashing,
             "s",
