@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,11 @@ import pytest
 from fastapi import FastAPI
 from sqlmodel import select
 
+from app.access import service as access
+from app.access import sessions
+from app.access.models import PersonPatch
+from app.access.rules import SYSTEM
+from app.core import clock
 from app.playbooks.rules import Mode
 from app.runs import answers, cockpit, stream
 from app.runs.models import EvidenceFile, Run
@@ -302,3 +308,39 @@ def test_the_clock_counts_the_outage_once_there_is_one(made: tuple[World, FastAP
     assert shown["clock"]["outage"]
     assert shown["clock"]["seconds"] == 40
     assert shown["clock"]["left"] == 15 * 60 - 40
+
+
+@pytest.mark.parametrize("how", ["signed out", "closed", "role taken"])
+def test_who_may_watch_no_more_sees_no_more_within_seconds(made: tuple[World, FastAPI], how: str, monkeypatch) -> None:
+    monkeypatch.setattr(stream, "ADMIT_EVERY", 0.0)
+    world, site = made
+    run_id = switch(world)
+    Browser(site, "operator")
+
+    def shut_out() -> None:
+        with world.database.transaction() as session:
+            person = access.find_person(session, "operator")
+            if how == "signed out":
+                sessions.end_all(session, person.id, actor="system", now=clock.now())
+            elif how == "closed":
+                access.edit_person(session, person, PersonPatch(active=False), actor=SYSTEM, now=clock.now())
+            else:
+                access.edit_person(session, person, PersonPatch(roles=[]), actor=SYSTEM, now=clock.now())
+
+    async def watched() -> bool:
+        with world.database.transaction(write=False) as session:
+            person = access.find_person(session, "operator").id
+            (mine,) = sessions.of_person(session, person, idle=timedelta(hours=1), now=clock.now())
+        feed = stream.Feed(world.database)
+        watch, other = feed.watch(run_id, "operator", mine.id), feed.watch(run_id, "somebody else")
+        assert await asyncio.wait_for(watch.next(), 5) is not None
+        await asyncio.to_thread(shut_out)
+        for _ in range(50):
+            if await asyncio.wait_for(watch.next(), 10) is None:
+                break
+        ended = watch.ended and not other.ended
+        feed.leave(watch)
+        feed.leave(other)
+        return ended
+
+    assert asyncio.run(watched())
