@@ -8,7 +8,6 @@ import re
 import secrets
 from datetime import datetime
 
-import segno
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
@@ -62,6 +61,8 @@ def uri(secret: bytes, *, account: str, issuer: str) -> str:
 
 def picture(address: str) -> str:
     """The address as a QR code in SVG, without any style of its own: dark on light in every theme, for cameras."""
+    import segno  # five megabytes for what is drawn once for each person
+
     out = io.BytesIO()
     segno.make(address, error="m", micro=False).save(
         out, kind="svg", xmldecl=False, svgclass="qr", lineclass="qr-dark", light="#fff", omitsize=True, nl=False
