@@ -62,8 +62,10 @@ def finish_run(session: Session, held: Held, end: RunState, *, now: datetime, re
     held.refresh_state()
     tell(session, run, f"run.{end.value}", now=now, verdict=run.verdict, reason=reason)
     refresh(session, now=now, plan_ids=[run.plan_id], why=f"run {run.ref}")
-    detail = {"state": end.value, "verdict": run.verdict.value if run.verdict else None, "reason": reason}
-    audit.record(session, "system", "run.ended", "run", run.id, ref=run.ref, **detail)
+    verdict = run.verdict.value if run.verdict else None
+    detail = {"ref": run.ref, "state": end.value, "verdict": verdict, "reason": reason}
+    result = audit.FAILED if run.verdict is RunVerdict.FAILED else audit.DONE
+    audit.attempt(session, result, "system", "run.ended", "run", run.id, detail)
 
 
 def _measure(held: Held) -> None:

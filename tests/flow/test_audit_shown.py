@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -237,3 +238,20 @@ def test_each_object_has_its_tab(units: Units) -> None:
         if collection != "people":
             assert f"/{collection}/{key}/audit" in units.reads(f"/{collection}/{key}", "auditor whole").text
     assert units.reads(f"/services/{units.keys['services']}/audit", f"auditor {SOUTH}").status_code == 404
+
+
+def test_an_emergency_kit_tells_the_head_and_is_not_made_again_for_it(whole: Whole) -> None:
+    made = whole.service(name="Zaak")
+    head = whole.ok("GET", "/audit-head", by=AUDITOR)["head"]
+
+    def kit() -> zipfile.ZipFile:
+        return zipfile.ZipFile(io.BytesIO(whole.call("GET", f"/kits/{made['ref']}").content))
+
+    with kit() as parcel:
+        manifest = json.loads(parcel.read("manifest.json"))
+        page = next(parcel.read(name).decode() for name in parcel.namelist() if name.endswith(".html"))
+    assert manifest["auditHead"] == head
+    assert head in page
+    whole.service(name="Ander")
+    with kit() as parcel:
+        assert json.loads(parcel.read("manifest.json"))["auditHead"] == head, "the same facts, the same kit"
