@@ -116,6 +116,7 @@ WRITES: tuple[Write, ...] = (
     Write("clock minded", by="Worker._mind_the_clock"),
     Write("judge", by="Worker._judge"),
     Write("audit log kept", by="Worker._audit"),
+    Write("secrets held", by="Telling.look"),
     Write("tick", by="tick"),
     Write("start of the engine", by="Engine.start"),
 )
