@@ -50,6 +50,7 @@ PLACES: dict[str, tuple[tuple[Scenario, int], ...]] = {
     "signing off": ((matrix.SIGNED_OFF, 1),),
     "judge": ((matrix.ASKED, 1),),
     "audit log kept": ((matrix.ASKED, 1),),
+    "secrets held": ((matrix.ASKED, 1),),
     "dispatch": ((matrix.FORWARD, 1), (matrix.UNDO, 1)),
     "abandoned attempts": ((matrix.TAKEN_OVER, 1),),
     "start of the engine": ((matrix.FORWARD, 1), (matrix.TAKEN_OVER, 3)),
