@@ -49,6 +49,8 @@ PAGES = (
     "/people",
     "/people/PER-002",
     "/machine-tokens",
+    "/account",
+    "/account/set-up",
     "/glossary",
     "/api/v1/docs",
     "/accessibility",
@@ -81,6 +83,8 @@ def browsing(look: str, home: str, token: str, language: str = "nl") -> Iterator
         page = context.new_page()
         page.goto(f"{home}/sign-in?token={token}")
         page.get_by_role("button", name="Aanmelden" if language == "nl" else "Sign in", exact=True).click()
+        page.wait_for_url(f"{home}/account/set-up?next=%2F")  # who is new sets up a password first, or does not
+        page.get_by_role("link", name="Nu niet" if language == "nl" else "Not now", exact=True).click()
         page.wait_for_url(f"{home}/")
         page.close()
         yield context

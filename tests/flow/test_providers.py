@@ -25,7 +25,7 @@ from app.core import clock
 from app.core.audit import AuditEvent
 from app.main import create_app
 from tests.flow.identity_provider import CLIENT, SECRET
-from tests.flow.whole import ADMINISTRATOR, Template, Whole
+from tests.flow.whole import ADMINISTRATOR, Template, Whole, settings_in
 
 ROOT = Path(__file__).resolve().parents[2]
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Origin": "http://test"}
@@ -481,3 +481,9 @@ def test_the_file_may_be_json_and_name_several(tmp_path, provider, template):
     file.write_text(json.dumps({"provider": [told[0], told[0] | {"name": "three"}]}))
     with pytest.raises(ProvidersWrong):
         providers.load(settings)
+
+
+def test_the_example_that_ships_is_a_right_one(tmp_path):
+    settings = settings_in(tmp_path, providers_file=ROOT / "deploy" / "providers.example.toml")
+    (found,) = providers.load(settings)
+    assert (found.name, found.units[0].unit) == ("sso", "Burgerzaken")
