@@ -23,11 +23,12 @@ class RecentlyReset(NotAllowed):
     code = "recently-reset"
 
 
-def allowed(action: Action) -> Callable[[Request, Session], Actor]:
+def allowed(action: Action, *, withdraws: bool = False) -> Callable[[Request, Session], Actor]:
     """A dependency that answers the signed-in actor if they may do `action` to what the address names.
 
     Else 401, 403, or 404 where it is not theirs to see. A route without one (and without `public`) stops the start, as
-    does one whose address names something of which nobody can tell where it stands: see `app.main`.
+    does one whose address names something of which nobody can tell where it stands: see `app.main`. What only takes an
+    earlier word back (`withdraws`) asks for no proof: nothing may stand between a person and a stop.
     """
 
     def check(request: Request, session: SessionDep) -> Actor:
@@ -37,12 +38,13 @@ def allowed(action: Action) -> Callable[[Request, Session], Actor]:
         place = _place(request, session, actor)
         if not may(actor, action, place):
             raise NotAllowed(say("Your role does not permit this ({action}).", action=action.value))
-        if request.method not in LOOKING:
+        if request.method not in LOOKING and not withdraws:
             _require_proof(actor, action, now=clock.now())
         reach.work_for(session, actor, action, only_look=request.method in LOOKING)
         return actor if place is None else standing_at(actor, place)
 
     check.action = action  # type: ignore[attr-defined]
+    check.withdraws = withdraws  # type: ignore[attr-defined]
     return check
 
 

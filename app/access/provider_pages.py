@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
-from sqlmodel import Session
+from sqlmodel import Session, col, delete
 from starlette.responses import Response
 
 from app.access import accounts, identities, providers, sessions, sign_in_pages
@@ -118,6 +118,7 @@ def _begin(request: Request, name: str, purpose: Purpose, next: str) -> Response
     except Refused as refused:
         return _refused(request, name, refused, again=purpose is Purpose.PROVE, next=next)
     with database.transaction() as session:
+        session.exec(delete(SignInAttempt).where(col(SignInAttempt.expires_at) <= now))
         session.add(
             SignInAttempt(
                 state_hash=hashed(asked.state),

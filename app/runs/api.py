@@ -39,6 +39,7 @@ router = api_router(tag="runs")
 Reader = Annotated[Actor, Depends(allowed(Action.READ))]
 Operator = Annotated[Actor, Depends(allowed(Action.OPERATE_RUN))]
 Approver = Annotated[Actor, Depends(allowed(Action.APPROVE_RUN))]
+Withdrawer = Annotated[Actor, Depends(allowed(Action.APPROVE_RUN, withdraws=True))]
 Key = Annotated[str, Path(max_length=64, description="Id or human reference, such as RUN-001")]
 LARGEST_REPLAY = 1000
 
@@ -163,7 +164,7 @@ def approve_run(
 
 
 @router.post("/run-approvals/{id}/revocations", operation_id="revokeApproval", status_code=201)
-def revoke(session: SessionDep, actor: Approver, id: Key) -> ApprovalOut:
+def revoke(session: SessionDep, actor: Withdrawer, id: Key) -> ApprovalOut:
     """Take back an approval that you gave; a running live run pauses before its next irreversible step."""
     now = clock.now()
     return shown.approval_out(session, approval.revoke(session, id, actor, now=now), now=now)

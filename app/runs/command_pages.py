@@ -39,6 +39,7 @@ router = APIRouter(include_in_schema=False)
 Operator = Annotated[Actor, Depends(allowed(Action.OPERATE_RUN))]
 Answerer = Annotated[Actor, Depends(allowed(Action.ANSWER_STEP))]
 Approver = Annotated[Actor, Depends(allowed(Action.APPROVE_RUN))]
+Withdrawer = Annotated[Actor, Depends(allowed(Action.APPROVE_RUN, withdraws=True))]
 Sent = Annotated[Fields, Depends(form)]
 SentWithFile = Annotated[Fields, Depends(form_with_file)]
 Key = Annotated[str, Path(max_length=64)]
@@ -236,7 +237,7 @@ def read_approval(fields: Fields) -> ApprovalIn:
 
 
 @router.post("/run-approvals/{approval_id}/revocations")
-def revoke(session: SessionDep, actor: Approver, approval_id: Key, fields: Sent) -> RedirectResponse:
+def revoke(session: SessionDep, actor: Withdrawer, approval_id: Key, fields: Sent) -> RedirectResponse:
     """Take back an approval that you gave."""
     row = approval.revoke(session, approval_id, actor, now=clock.now())
     if row.run_id is not None:

@@ -190,7 +190,7 @@ def routes_of(whole, wanted):
         dependant = getattr(route, "dependant", None)
         actions = declared(dependant) if dependant is not None else set()
         for method in sorted((route.methods or set()) - {"GET", "HEAD"}):
-            if actions & wanted:
+            if actions & wanted and "revocations" not in route.path:
                 yield method, address(route.path)
 
 
@@ -208,6 +208,11 @@ def test_each_route_that_people_answer_for_asks_for_a_proof(whole):
     for method, path in found:
         if path.startswith(API):
             assert "step-up-needed" not in whole.call(method, path.removeprefix(API), {}, by=EVERYBODY).text, path
+
+
+def test_to_take_an_approval_back_asks_for_no_proof(whole):
+    unproved(whole)
+    assert whole.refused("POST", "/run-approvals/none/revocations", {}, by=EVERYBODY) == (404, "not-found")
 
 
 def test_whatever_stops_a_run_never_asks_for_a_proof(whole):
