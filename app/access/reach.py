@@ -4,7 +4,8 @@ No route and no list says so itself. Which services a row belongs to follows fro
 service, or to a row that belongs to one; where those are empty, the row is the whole organisation's.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -63,6 +64,16 @@ def work_for(session: Session, actor: Actor, action: Action, *, only_look: bool)
     session.info[_WORK] = _Work(actor, action, sight(actor) if only_look else None)
 
 
+def only_look(session: Session) -> None:
+    """From here on the session only tells whoever asks something: it finds nothing out of their sight any more.
+
+    For the answer to a change: the form that is shown again with its faults, and the row as it was saved.
+    """
+    work: _Work | None = session.info.get(_WORK)
+    if work is not None:
+        session.info[_WORK] = replace(work, seen=sight(work.actor))
+
+
 def find(session: Session, table: type[Row], key: str, label: str, *, lock: bool = False) -> Row:
     """The row with this id or reference. Raises NotFound where there is none, and where who asks may not see it."""
     row = lookup(session, table, key, lock=lock)
@@ -79,6 +90,16 @@ def lookup(session: Session, table: type[Row], key: str, *, lock: bool = False) 
         wanted = wanted.with_for_update(key_share=True).execution_options(populate_existing=True)
     row = session.scalars(wanted).first() if key.isprintable() else None
     return row if row is not None and _may_see(session, row) else None
+
+
+def unseen(session: Session, table: type[Any], ids: Iterable[str]) -> list[str]:
+    """Which of these rows whoever asks may not see: what they send cannot name them, and leaves them as they are."""
+    work: _Work | None = session.info.get(_WORK)
+    seen = sight(work.actor) if work is not None else None
+    if seen is None or not is_placed(_table(table)):
+        return []
+    within = set(session.scalars(_ids(_table(table), seen)))
+    return [each for each in ids if each not in within]
 
 
 def _may_see(session: Session, row: Any) -> bool:

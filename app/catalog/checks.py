@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from app.access import reach
 from app.access.rules import Actor
 from app.catalog import graph
 from app.catalog.models import (
@@ -65,6 +66,7 @@ def _dependencies(session: Session) -> dict[str, list[str]]:
 def _ring_of(session: Session, table: Any, row: Any, ring: tuple[str, ...]) -> Message:
     named = {each.id: f"{each.ref} {each.name}" for each in session.exec(select(table).where(col(table.id).in_(ring)))}
     named.setdefault(row.id, str(row.name))
+    named |= dict.fromkeys(reach.unseen(session, table, named.keys() - {row.id}), "…")
     way = " → ".join(named[id] for id in ring)
     return say("This makes a ring: {ring}. Take one of the arrows out.", ring=way)
 

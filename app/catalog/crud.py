@@ -118,8 +118,9 @@ def _drafted(session: Session, resource: Resource, row: Any, values: Mapping[str
             if name in resource.links:
                 faults += _set_link(session, resource, row, name, value)
             elif name in resource.lists:
-                lists[name], wrong = _ids_of(session, resource.lists[name], name, value)
-                faults += wrong
+                hidden = reach.unseen(session, resource.lists[name].target, lists[name])
+                named, wrong = _ids_of(session, resource.lists[name], name, value)
+                lists[name], faults = [*named, *hidden], faults + wrong
             else:
                 setattr(row, name, to_jsonable_python(value) if resource.is_document(name) else value)
         draft = Draft(row, lists)
@@ -179,6 +180,9 @@ def _twin_key(session: Session, resource: Resource, row: Any) -> str:
     with session.no_autoflush:
         table = resource.table
         twin = session.exec(select(table).where(table.twin_key == key, table.id != row.id)).first()
+    if twin is not None and reach.unseen(session, table, [twin.id]):
+        sentence = say("Another unit has this name already. Choose another name.")
+        raise NameTaken(sentence, errors=[FieldError("name", "name-taken", sentence)])
     if twin is not None:
         sentence = say(
             "{ref} has this name already: {name}. Use that one, or choose another name.", ref=twin.ref, name=twin.name
@@ -201,8 +205,11 @@ def _write(session: Session, resource: Resource, draft: Draft) -> None:
 
 
 def _replace(session: Session, many: Many, own_id: str, ids: Iterable[str]) -> None:
-    session.execute(delete(many.table).where(getattr(many.table, many.own) == own_id))
-    session.add_all([many.table(**{many.own: own_id, many.other: each}) for each in ids])
+    """Only what differs is written: what stays may be a link that whoever saves may neither see nor make."""
+    own, other = getattr(many.table, many.own), getattr(many.table, many.other)
+    before, after = set(current_ids(session, many, own_id)), set(ids)
+    session.execute(delete(many.table).where(own == own_id, other.in_(before - after)))
+    session.add_all([many.table(**{many.own: own_id, many.other: each}) for each in sorted(after - before)])
     session.flush()
 
 

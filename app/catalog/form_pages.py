@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 from starlette.responses import Response
 
 import app.catalog.labels  # noqa: F401 – the words of the catalogue
+from app.access import reach
 from app.access.guard import allowed
 from app.access.rules import Action, Actor
 from app.catalog import crud, lists, models, resources, typed
@@ -109,6 +110,7 @@ def show(
     problem: InvalidInput | NameTaken | None = None,
 ) -> HTMLResponse:
     """The form with these values, and what is wrong with them."""
+    reach.only_look(session)
     errors = field_errors(problem) if problem else {}
     if problem and not errors:
         errors = {"name": str(problem)}

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from app.access import reach
 from app.access.guard import allowed
 from app.access.rules import Action, Actor
 from app.catalog import crud, lists
@@ -51,6 +52,7 @@ def _typed(route: Callable[..., Any], **annotations: Any) -> Callable[..., Any]:
 
 
 def _shown(session: Any, resource: Resource, row: Any, response: Response) -> Any:
+    reach.only_look(session)
     show_etag(response, row)
     return lists.shown(session, resource, [row])[0]
 

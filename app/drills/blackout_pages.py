@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlmodel import Session, col, select
 from starlette.responses import Response
 
+from app.access import reach
 from app.access.guard import Reader, allowed
 from app.access.rules import Action, Actor, may
 from app.catalog.models import Service
@@ -33,6 +34,7 @@ def _page(
     values: dict[str, Any] | None = None,
     problem: InvalidInput | None = None,
 ) -> HTMLResponse:
+    reach.only_look(session)
     query = forms.query(BlackoutQuery, request)
     rows, total = calendar.listed(session, query)
     services = session.exec(select(Service).order_by(col(Service.name))).all()

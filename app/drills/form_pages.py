@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 from sqlmodel import Session, col, select
 from starlette.responses import Response
 
+from app.access import reach
 from app.access.guard import allowed
 from app.access.models import Person
 from app.access.rules import Action, Actor
@@ -103,6 +104,7 @@ def _page(
     problem: Problem | None = None,
     moments: list[Any] | None = None,
 ) -> HTMLResponse:
+    reach.only_look(session)
     versions = _versions(session)
     playbook = _playbook(session, values)
     plans = session.exec(select(Plan).where(col(Plan.archived_at).is_(None)).order_by(col(Plan.ref))).all()

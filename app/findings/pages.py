@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 from starlette.responses import Response
 
 import app.findings.labels  # noqa: F401 – the words of findings
+from app.access import reach
 from app.access.guard import allowed
 from app.access.models import Person
 from app.access.rules import Action, Actor, may
@@ -84,6 +85,7 @@ def _choices(session: Session) -> dict[str, Any]:
 def _new(
     request: Request, session: Session, values: dict[str, Any], problem: InvalidInput | None = None
 ) -> HTMLResponse:
+    reach.only_look(session)
     errors = field_errors(problem) if problem else {}
     status = problem.status if problem else 200
     shown = {"values": forms.Typed(values), "errors": forms.Typed(errors), **_choices(session)}
@@ -117,6 +119,7 @@ def _page(
     problem: InvalidInput | None = None,
     values: dict[str, Any] | None = None,
 ) -> HTMLResponse:
+    reach.only_look(session)
     shown = lists.shown(session, [row])[0]
     legal = [each.operation for each in shown.next_actions]
     steps = select(FindingTransition).where(FindingTransition.finding_id == row.id)

@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlmodel import Session, col, select
 from starlette.responses import Response
 
+from app.access import reach
 from app.access.models import Person
 from app.access.rules import Action, Actor, may
 from app.catalog.models import CatalogObject, ObjectService, Service
@@ -106,6 +107,7 @@ def _content_form(
     fields: Fields | None,
     problem: InvalidInput | None,
 ) -> HTMLResponse:
+    reach.only_look(session)
     context: dict[str, Any] = {
         "plan": plan,
         "edition": version,
@@ -153,6 +155,7 @@ def _claim_form(
     claim: PlanClaim | None = None,
     problem: InvalidInput | ClaimExists | None = None,
 ) -> HTMLResponse:
+    reach.only_look(session)
     context: dict[str, Any] = {
         "plan": plan,
         "edition": version,

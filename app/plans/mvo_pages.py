@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 from sqlmodel import Session, col, select
 from starlette.responses import Response
 
+from app.access import reach
 from app.access.models import Person
 from app.access.rules import Action, Actor, may
 from app.catalog.models import CatalogObject, Service, Site, Supplier
@@ -65,6 +66,7 @@ def _plan(session: Session, mvo: Mvo) -> Plan | None:
 def _new(
     request: Request, session: Session, values: dict[str, Any], problem: InvalidInput | NotFound | None = None
 ) -> HTMLResponse:
+    reach.only_look(session)
     wanted = select(Plan).where(col(Plan.archived_at).is_(None)).order_by(col(Plan.name))
     context: dict[str, Any] = {
         "values": forms.Typed(values),

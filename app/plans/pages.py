@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 import app.catalog.labels
 import app.findings.labels  # noqa: F401 – the words on these pages
+from app.access import reach
 from app.access.models import Person
 from app.access.rules import Action, may
 from app.catalog import service as catalog
@@ -112,6 +113,7 @@ def coverage(request: Request, session: SessionDep, actor: Reader, now: AsOf) ->
 def _new(
     request: Request, session: Session, values: dict[str, Any], problem: InvalidInput | NotFound | None = None
 ) -> HTMLResponse:
+    reach.only_look(session)
     services = session.exec(select(Service).where(col(Service.archived_at).is_(None)).order_by(col(Service.name))).all()
     contracts = session.exec(select(Contract).where(col(Contract.archived_at).is_(None))).all()
     people = session.exec(select(Person).where(col(Person.active)).order_by(col(Person.name))).all()

@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 from starlette.responses import Response
 
 import app.runs.labels  # noqa: F401 – the words on these pages
+from app.access import reach
 from app.access.guard import Reader, allowed
 from app.access.models import Person
 from app.access.rules import Action, Actor, may
@@ -126,6 +127,7 @@ def _playbook(session: Session, values: dict[str, Any]) -> Playbook | None:
 def _show(
     request: Request, session: Session, plan: Plan, values: dict[str, Any], problem: Problem | None = None
 ) -> HTMLResponse:
+    reach.only_look(session)
     pairs = _pairs(session, plan)
     errors = field_errors(problem) if problem else {}
     shown_at = {"sides": "lost", "personId": "participants", "role": "participants"}

@@ -218,13 +218,10 @@ def observe(session: SessionDep, actor: Answerer, key: Key, fields: Sent) -> Red
 
 
 @router.post("/runs/{key}/approvals")
-def approve(request: Request, session: SessionDep, actor: Approver, key: Key, fields: Sent) -> Response:
-    """Approve or deny exactly what was shown; a no without a reason is asked again on the page."""
+def approve(session: SessionDep, actor: Approver, key: Key, fields: Sent) -> RedirectResponse:
+    """Approve or deny exactly what was shown."""
     run = service.find(session, key)
-    try:
-        data = read_approval(fields)
-    except InvalidInput as problem:
-        return show(request, session, actor, run, problem)
+    data = read_approval(fields)
     verdict = ApprovalVerdict(data.verdict)
     given: dict[str, Any] = {"digest": data.digest, "comment": data.comment, "valid_until": data.valid_until}
     commands.approve(session, run.id, actor=actor, verdict=verdict, now=clock.now(), **given)

@@ -6,6 +6,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session, col, select
 
+from app.access import reach
 from app.access.rules import Actor
 from app.core import clock
 from app.core.errors import Problem
@@ -23,6 +24,7 @@ def show(
     request: Request, session: Session, actor: Actor, row: Run, problem: Problem | None = None, step: str = ""
 ) -> HTMLResponse:
     """The page of a run; with a problem it is shown at the form of `step`."""
+    reach.only_look(session)
     found, viewer = take(session, row, now=clock.now()), Viewer.of(actor)
     drill = find_drill(session, row.drill_id)
     context = cockpit.context(found, viewer, watching=stream.feed_of(request).names(row.id))

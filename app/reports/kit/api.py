@@ -82,6 +82,9 @@ def get_kit(request: Request, _actor: Reader, service: ServiceKey, language: Lan
 def as_file(request: Request, service: str, language: str | None) -> Response:
     """The ZIP as a download. Raises NotFound."""
     state = request.app.state
-    kept = KitStore(state.settings).fresh(state.database, service, language=language, now=clock.now())
-    headers = {"Content-Disposition": f'attachment; filename="emergency-kit-{kept.path.name}"'}
-    return Response(kept.path.read_bytes(), media_type="application/zip", headers=headers)
+    reader: Actor = request.state.actor
+    name, content = KitStore(state.settings).for_reader(
+        state.database, service, reader, language=language, now=clock.now()
+    )
+    headers = {"Content-Disposition": f'attachment; filename="emergency-kit-{name}"'}
+    return Response(content, media_type="application/zip", headers=headers)

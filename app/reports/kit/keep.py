@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import func
 from sqlmodel import select
 
+from app.access import reach
+from app.access.rules import Action, Actor, sight
 from app.catalog import insight
 from app.catalog import service as catalog
 from app.catalog.models import Service
@@ -20,7 +22,7 @@ from app.core.db import Database
 from app.core.durable import half, make_folder
 from app.core.settings import Settings
 from app.reports.kit import parcel
-from app.reports.kit.contents import gather
+from app.reports.kit.contents import Kit, gather
 from app.reports.kit.print import HEAD, html, pdf
 
 KITS = "SVC-*-??.zip"
@@ -44,6 +46,27 @@ class Kept:
     def whole(self) -> bool:
         """Whether it can be printed as it is: with its PDF, and an instruction for each automated step."""
         return not self.manifest["noPdfBecause"] and not self.manifest["withoutInstruction"]
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A kit as it would be now, before the PDF of it is made."""
+
+    kit: Kit
+    page: str
+    language: str
+    head: str
+
+    @property
+    def digest(self) -> str:
+        """Of the page, without the head of the audit log: each event is a new head, and no reason for a new kit."""
+        return hashlib.sha256(self.page.encode()).hexdigest()
+
+
+def _packed(made: _Made, now: datetime) -> bytes:
+    page = made.page.replace(HEAD, made.head)
+    told: dict[str, Any] = {"language": made.language, "digest": made.digest, "version": version("wissel")}
+    return parcel.pack(made.kit, page, pdf(page), **told, head=made.head, now=now)
 
 
 class KitStore:
@@ -71,20 +94,36 @@ class KitStore:
 
         The transaction ends before the PDF is made, for that takes seconds.
         """
+        made = self._made(database, key, language, None, now)
+        there = self._there(made)
+        return there or self._write(self._path(made.kit.service.ref, made.language), _packed(made, now))
+
+    def for_reader(
+        self, database: Database, key: str, reader: Actor, *, language: str | None = None, now: datetime
+    ) -> tuple[str, bytes]:
+        """Name and content of the kit with what `reader` may read; nothing is kept of one that leaves things out."""
+        if sight(reader) is None:
+            kept = self.fresh(database, key, language=language, now=now)
+            return kept.path.name, kept.path.read_bytes()
+        made = self._made(database, key, language, reader, now)
+        there = self._there(made)
+        content = there.path.read_bytes() if there is not None else _packed(made, now)
+        return self._path(made.kit.service.ref, made.language).name, content
+
+    def _made(self, database: Database, key: str, language: str | None, reader: Actor | None, now: datetime) -> _Made:
         language = language or self._settings.language
         with database.transaction(write=False) as session:
-            service = catalog.find(session, Service, key)
-            kit = gather(session, service, now=now)
+            if reader is not None:
+                reach.work_for(session, reader, Action.READ, only_look=True)
+            kit = gather(session, catalog.find(session, Service, key), now=now)
             page = html(kit, language=language, organisation=self._settings.organisation)
-            head = str(chain.head(session))
-        digest = hashlib.sha256(page.encode()).hexdigest()
-        there = self.kept(service.ref, language)
-        if there is not None and there.manifest["digest"] == digest and not there.manifest["noPdfBecause"]:
-            return there
-        page = page.replace(HEAD, head)  # after the digest: each event is a new head, and no reason for a new kit
-        told: dict[str, Any] = {"language": language, "digest": digest, "version": version("wissel"), "head": head}
-        packed = parcel.pack(kit, page, pdf(page), **told, now=now)
-        return self._write(self._path(service.ref, language), packed)
+            return _Made(kit, page, language, str(chain.head(session)))
+
+    def _there(self, made: _Made) -> Kept | None:
+        """The kit that lies there, where it is what was made now; None where it is not, or has no PDF."""
+        there = self.kept(made.kit.service.ref, made.language)
+        same = there is not None and there.manifest["digest"] == made.digest and not there.manifest["noPdfBecause"]
+        return there if same else None
 
     def renew(self, database: Database, *, now: datetime) -> list[Kept]:
         """Bring the kit of every service up to date and take away those of services that are no more."""
