@@ -11,11 +11,11 @@ from app.access import grants, sessions, tokens
 from app.access.grants import as_actor as as_actor
 from app.access.grants import as_they_may_now as as_they_may_now
 from app.access.models import Method, Person, PersonIn, PersonPatch, SessionKind, SignInLink, UserSession
-from app.access.rules import SYSTEM, Actor, Role
+from app.access.rules import SYSTEM, Action, Actor, Role, is_proved
 from app.access.sessions import Started, Way
 from app.access.token_models import MachineToken
 from app.access.tokens import hashed, new_secret
-from app.core import audit
+from app.core import audit, clock
 from app.core.columns import hold_counter, next_ref
 from app.core.errors import Conflict, FieldError, NotSignedIn, not_found
 from app.core.messages import say
@@ -55,6 +55,11 @@ class SignedIn:
     """Of a person; a machine token has none."""
     is_to_be_touched: bool = False
     """Whether the last use of the session is to be written down."""
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether they proved who they are shortly enough ago to answer for something with their name."""
+        return is_proved(self.actor, Action.APPROVE_RUN, now=clock.now())
 
 
 def find_person(session: Session, key: str) -> Person:
@@ -123,7 +128,9 @@ def bootstrap(session: Session, *, name: str, email: str, now: datetime) -> tupl
     """The first administrator and a one-time link for them. Raises `AlreadyBootstrapped` where there is one."""
     hold_counter(session, "PER")  # one at a time: two who find none would else make two
     if has_administrator(session):
-        raise AlreadyBootstrapped(say("There is an administrator already. Ask them for a sign-in link."))
+        raise AlreadyBootstrapped(
+            say("There is an administrator already. Ask them for a sign-in link, or make one: wissel admin link E-MAIL")
+        )
     given = PersonIn(name=name, email=email, roles=[Role.ADMINISTRATOR])
     person = add_person(session, given, actor=SYSTEM, now=now)
     return person, *make_link(session, person, actor=SYSTEM, now=now)

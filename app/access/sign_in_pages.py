@@ -40,9 +40,10 @@ def _page(
     email: str = "",
     refused: str = "",
     code: str = "",
+    lost: bool = False,
 ) -> HTMLResponse:
     told: dict[str, Any] = {"token": token[:200], "next": next, "again": again, "email": email, "refused": refused}
-    told |= {"code": code, "providers": offered(request, proof=again)}
+    told |= {"code": code, "lost": lost, "providers": offered(request, proof=again)}
     return render(request, "access/sign_in.html", status=status, **told)
 
 
@@ -65,14 +66,17 @@ def refused_page(request: Request, detail: Message | str, code: str, *, again: b
 
 @router.get("/sign-in", dependencies=[Depends(public)])
 def sign_in_page(
-    request: Request, session: SessionDep, token: str = "", next: str = "/", again: bool = False
+    request: Request, session: SessionDep, token: str = "", next: str = "/", again: bool = False, first: bool = False
 ) -> Response:
-    """Asks to confirm: a link that is opened by a mail scanner must not be used up."""
+    """Asks to confirm: a link that is opened by a mail scanner must not be used up.
+
+    `first`: nothing was sent yet, for the page asked for the proof before it showed its form.
+    """
     actor: Actor | None = request.state.actor
     if again and actor is not None and actor.person_id is not None:
         if not accounts.has_means(session, actor.person_id):
             return redirect("/account/set-up?" + urlencode({"next": local_path(next), "again": "1"}))
-        return _page(request, next=next, again=True)
+        return _page(request, next=next, again=True, lost=not first)
     return _page(request, token=token, next=next)
 
 

@@ -60,6 +60,10 @@ class Visitor(Protocol):
     def language(self) -> str:
         """The person's own language: nl or en."""
 
+    @property
+    def is_proved(self) -> bool:
+        """Whether they proved shortly ago who they are, as what they answer for with their name asks."""
+
 
 @cache
 def fingerprint(name: str) -> str:
@@ -122,6 +126,7 @@ def shared(request: Request) -> dict[str, Any]:
         "request": request,
         "person": visitor.actor if visitor else None,
         "csrf": visitor.csrf if visitor else "",
+        "must_prove": visitor is not None and not visitor.is_proved,
         "language": i18n.language(),
         "theme": theme if theme in THEMES else "system",
         "organisation": getattr(settings, "organisation", "Wissel"),
@@ -195,6 +200,7 @@ def problem_page(request: Request, problem: Problem) -> Response:
         detail=problem.detail,
         errors=problem.errors,
         code=problem.code,
+        back=_page_before(request) if request.method == "POST" and request.headers.get("referer") else "",
     )
 
 

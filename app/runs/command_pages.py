@@ -218,10 +218,13 @@ def observe(session: SessionDep, actor: Answerer, key: Key, fields: Sent) -> Red
 
 
 @router.post("/runs/{key}/approvals")
-def approve(session: SessionDep, actor: Approver, key: Key, fields: Sent) -> RedirectResponse:
-    """Approve or deny exactly what was shown."""
+def approve(request: Request, session: SessionDep, actor: Approver, key: Key, fields: Sent) -> Response:
+    """Approve or deny exactly what was shown; a no without a reason is asked again on the page."""
     run = service.find(session, key)
-    data = read_approval(fields)
+    try:
+        data = read_approval(fields)
+    except InvalidInput as problem:
+        return show(request, session, actor, run, problem)
     verdict = ApprovalVerdict(data.verdict)
     given: dict[str, Any] = {"digest": data.digest, "comment": data.comment, "valid_until": data.valid_until}
     commands.approve(session, run.id, actor=actor, verdict=verdict, now=clock.now(), **given)

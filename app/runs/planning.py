@@ -315,6 +315,7 @@ def try_start(session: Session, run_id: str, *, actor: Actor, now: datetime) -> 
 def _not_yet(session: Session, held: Held, reason: Problem, now: datetime) -> None:
     run = held.run
     if isinstance(reason, NotApproved) and approval.stands(session, run, now=now) is Standing.DENIED:
+        run.end_reason = {"code": reason.code, "text": words.of_problem(reason)}
         finish_run(session, held, RunState.DENIED, now=now, reason=str(reason))
         return
     run.queued_at = run.queued_at or (now if isinstance(reason, locks.EnvironmentBusy) else None)

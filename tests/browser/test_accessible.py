@@ -85,7 +85,7 @@ def test_the_menu_opens_closes_and_signs_out_by_keyboard(site: FastAPI) -> None:
         page.keyboard.press("Escape")
         assert page.locator(".menu").get_attribute("open") is None
         page.keyboard.press("Enter")
-        page.get_by_role("button", name="Uitloggen").click()
+        page.get_by_role("button", name="Afmelden").click()
         page.wait_for_url(f"{home}/sign-in")
 
 

@@ -367,6 +367,8 @@ def test_a_new_person_is_led_to_set_up_and_back_and_answers_for_things_then(whol
     assert asked.headers["Location"] == "/sign-in?again=1&next=%2Fruns%2FRUN-001%3Ftab%3Dnow"
     told = whole.ask("GET", asked.headers["Location"], cookies=cookies).text
     assert "niet bewaard" in told
+    unsent = whole.ask("GET", "/sign-in?again=1&first=1&next=/runs/RUN-001", cookies=cookies).text
+    assert ("Bewijs dat u het bent" in unsent, "niet bewaard" in unsent) == (True, False)
     wrong = post(whole, "/sign-in", cookies, again="1", password=PASSWORD, code="000000", next="/plans")
     assert (wrong.status_code, "klopt niet" in wrong.text) == (401, True)
     proved = post(whole, "/sign-in", cookies, again="1", password=PASSWORD, code=app.code(), next="/plans")
