@@ -114,7 +114,7 @@ def worker() -> None:
 
 @app.command()
 def demo(
-    auto: Annotated[bool, typer.Option("--auto", help="Sign in as the four people and end by itself.")] = False,
+    auto: Annotated[bool, typer.Option("--auto", help="Sign in as the people and end by itself.")] = False,
     data: Annotated[Path | None, typer.Option(help="Data folder; default a new one.")] = None,
 ) -> None:
     """Start real servers on this machine, load an example organisation and run six drills."""

@@ -1,4 +1,4 @@
-"""Does what the four people would do in their browsers: approve, decide, check; each under their own name."""
+"""Does what people would do in their browsers: approve, decide, check; each under their own name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

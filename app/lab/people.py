@@ -1,4 +1,4 @@
-"""The four people of the example organisation, made known by the administrator and signed in through the API.
+"""The five people of the example organisation, made known by the administrator and signed in through the API.
 
 Each sets up a password and a second factor, as people do: without these nobody answers for anything with their name.
 """
@@ -21,6 +21,7 @@ class Part(StrEnum):
     APPROVER = "approver"
     OPERATOR = "operator"
     PROCESS_OWNER = "processOwner"
+    AUDITOR = "auditor"
 
 
 WORDS = {
@@ -28,6 +29,7 @@ WORDS = {
     Part.APPROVER: "approver",
     Part.OPERATOR: "operator and crisis manager",
     Part.PROCESS_OWNER: "process owner",
+    Part.AUDITOR: "auditor, who reads the audit log",
 }
 
 
@@ -72,7 +74,7 @@ def _bearer(address: str, sign_in_token: str) -> str:
 
 
 def welcome(address: str, admin: Remote) -> People:
-    """Make the four known and sign each in by a one-time link, as they would themselves. Raises `ApiRefused`."""
+    """Make them known and sign each in by a one-time link, as they would themselves. Raises `ApiRefused`."""
     found: People = {}
     for row in read("people"):
         body: dict[str, Any] = {name: value for name, value in row.items() if name != "part"}

@@ -54,7 +54,7 @@ class WayBack:
 
 @dataclass
 class Links:
-    """One-time links of the four people, shown anew before they end."""
+    """One-time links of the people, shown anew before they end."""
 
     admin: Remote
     people: People

@@ -44,6 +44,7 @@ def first_page(request: Request, session: SessionDep, actor: Reader, unit: str =
         "drills": drills,
         "statuses": list(Status),
         "may_drill": may(actor, Action.PLAN_DRILL),
+        "may_plan": may(actor, Action.EDIT_PLAN),
         "may_catalog": may(actor, Action.EDIT_CATALOG),
     }
     return render(request, "reports/overview.html", section="overview", **context)

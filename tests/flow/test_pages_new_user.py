@@ -9,8 +9,12 @@ from fastapi import FastAPI
 from sqlalchemy import update
 
 from app.access.models import UserSession
+from app.access.rules import Role
 from app.core import clock
+from app.lab.organisation.material import read
+from app.lab.people import WORDS, Part
 from app.runs.models import Run
+from tests.flow.page_site import Pages
 from tests.flow.runs_site import HOME, Browser, make_world
 from tests.flow.runs_world import World
 
@@ -84,3 +88,16 @@ def test_a_page_that_refuses_a_form_leads_back_to_where_it_was_sent(made: tuple[
     assert told.status_code == 409
     assert ("Back to the page where you were" in told.text) is bool(referer)
     assert ('<a class="button button-primary" href="/plans/PLN-001">' in told.text) is bool(referer)
+
+
+def test_what_somebody_may_not_do_is_not_offered_on_the_first_page(tmp_path: Path) -> None:
+    pages = Pages(tmp_path)
+    assert ("/plans/new?service=" in pages.anna().get("/").text) is True
+    assert ("/plans/new?service=" in pages.mo().get("/").text) is False, "an approver writes no plans"
+
+
+def test_the_demonstration_has_somebody_for_each_role_that_a_page_is_for() -> None:
+    people = read("people")
+    assert {Part(each["part"]) for each in people} == set(Part) == set(WORDS)
+    held = {role for each in people for role in each["roles"]}
+    assert {Role.PLAN_OWNER, Role.APPROVER, Role.OPERATOR, Role.AUDITOR} <= {Role(role) for role in held}
