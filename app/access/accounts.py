@@ -70,6 +70,8 @@ def sign_in(database: Database, sealer: Sealer, email: str, given: Secrets, way:
     assert seen is not None  # noqa: S101 - else it was refused
     with database.transaction() as session:
         person = session.get_one(Person, seen.person_id, with_for_update=True)
+        if not person.active:  # let go while the password was looked at: a session would be theirs again later
+            raise _wrong()
         _require_unused(session, sealer, seen, given, now=now)
         return sessions.start(session, person, way, method=Method.PASSWORD, proved=True, now=now)
 

@@ -148,8 +148,10 @@ def redeem(session: Session, token: str, way: Way, *, now: datetime) -> Started:
     It was made by somebody else, so it proves nothing: who comes in by it answers for nothing with their name before
     they set up means of their own.
     """
-    link = session.get(SignInLink, hashed(token), with_for_update=True)
-    person = session.get(Person, link.person_id) if link else None
+    known = session.get(SignInLink, hashed(token))
+    # The person first, as who lets somebody go does: else each would wait for the other.
+    person = session.get(Person, known.person_id, with_for_update=True) if known else None
+    link = session.get(SignInLink, hashed(token), with_for_update=True, populate_existing=True)
     if link is None or person is None or link.used_at or link.expires_at <= now or not person.active:
         raise LinkRefused(say("This sign-in link was used already or is too old. Ask for a new one."))
     link.used_at = now
