@@ -312,13 +312,22 @@ def bootstrap(
 ) -> None:
     """Make the first administrator; their one-time link (30 minutes) is printed once, and lies in a file of ours."""
     settings = _settings()
+    _refuse_to_take_over(settings.data_dir)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.url)
     migrations.upgrade(database)
     with database.transaction() as session:
         person, token, expires = access.bootstrap(session, name=name, email=email, now=clock.now())
         kept = _keep_link(settings, token, expires)  # before the commit: a link that nobody can read is none
-    _tell_link(settings, person.ref, token, expires, as_json, kept)
+    _tell_link(settings, person.ref, token, expires, as_json, kept, email)
+
+
+def _refuse_to_take_over(folder: Path) -> None:
+    """What root writes into the folder of the service's user, that user cannot open, and Wissel would not start."""
+    owner = folder.stat().st_uid if folder.exists() else 0
+    if os.geteuid() == 0 and owner != 0:
+        _complain(f"{folder} is of user {owner}: run this as that user (runuser -u NAME -- wissel admin bootstrap)")
+        raise typer.Exit(2)
 
 
 def _keep_link(settings: Settings, token: str, expires: datetime) -> Path:
@@ -336,14 +345,21 @@ def _link(settings: Settings, token: str) -> str:
 
 
 def _tell_link(
-    settings: Settings, person: str, token: str, expires: datetime, as_json: bool, file: Path | None = None
+    settings: Settings,
+    person: str,
+    token: str,
+    expires: datetime,
+    as_json: bool,
+    file: Path | None = None,
+    email: str = "",
 ) -> None:
     if as_json:
         told = {"person": person, "token": token, "url": _link(settings, token), "expiresAt": expires.isoformat()}
         _show(told | ({"file": str(file)} if file else {}), as_json)
         return
+    then = f"\nThere you set up a password; from then on you sign in with {email}." if email else ""
     also = f"\nIt lies in {file} too." if file else ""
-    text = f"Sign in once, before {expires:%H:%M} UTC:\n{_link(settings, token)}{also}"
+    text = f"Sign in once, before {expires:%H:%M} UTC:\n{_link(settings, token)}{also}{then}"
     out.print(text, soft_wrap=True, highlight=False)
 
 

@@ -96,6 +96,9 @@ def test_bootstrap_prints_a_link_that_works_once_and_refuses_a_second_administra
     assert told["url"].endswith(told["token"])
     kept = Path(told["file"])
     assert (kept.stat().st_mode & 0o777, told["url"] in kept.read_text()) == (0o600, True)
+    monkeypatch.setenv("WISSEL_DATA_DIR", str(tmp_path / "other"))
+    assert "you sign in with ada@example.nl" in run("admin", "bootstrap", "--email", "ada@example.nl").out
+    monkeypatch.setenv("WISSEL_DATA_DIR", str(tmp_path / "new"))
     again = run("admin", "bootstrap")
     assert (again.code, again.out) == (1, "")
     assert "There is an administrator already" in again.err
@@ -119,6 +122,17 @@ def test_neither_web_nor_worker_runs_as_root(run, monkeypatch, tmp_path, process
     assert done.code == 1
     assert "does not run as root" in done.err
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="not run: only root can write into the folder of somebody else")
+def test_root_writes_nothing_into_the_folder_of_the_services_user(run, monkeypatch, tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    os.chown(folder, 65534, 65534)
+    monkeypatch.setenv("WISSEL_DATA_DIR", str(folder))
+    done = run("admin", "bootstrap")
+    assert (done.code, list(folder.iterdir())) == (2, [])
+    assert "run this as that user" in done.err
 
 
 def test_status_shows_all_plans_and_one_with_its_claims(run, as_operator):
