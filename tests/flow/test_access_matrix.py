@@ -22,8 +22,9 @@ IN_PARTS = [role for role in Role if role is not Role.ADMINISTRATOR]
 PERSONAS = [f"{role.value} {place}" for role in IN_PARTS for place in PLACES] + ["administrator whole", "machine"]
 ENDS_THE_SESSION = {"POST /sign-out", "DELETE /api/v1/sessions/current"}
 """Not asked for by each persona, who is asked for many more."""
-TELLS_OF_ITSELF = {"POST /sign-in", "POST /api/v1/sessions"}
-"""Open to everybody, and says itself that nobody could be signed in."""
+TELLS_OF_ITSELF = {"POST /sign-in", "POST /api/v1/sessions", "POST /sign-in/providers/{name}"}
+TELLS_OF_ITSELF |= {"GET /sign-in/providers/{name}/answer"}
+"""Open to everybody, and says itself that nobody could be signed in, or not there."""
 IN, REFUSED, NOT_THERE = "in", "refused", "not there"
 
 
@@ -45,7 +46,9 @@ def expected(route: str, persona: str) -> str:
         return IN if persona == f"{Role.ADMINISTRATOR.value} {WHOLE}" else NOT_THERE
     if persona == "machine" and action in TABLE["people-only"]:
         return REFUSED
-    if place != WHOLE and (action in TABLE["whole-only"] or (where == "organisation" and not _everybody(action))):
+    if place != WHOLE and (
+        where == "whole" or action in TABLE["whole-only"] or (where == "organisation" and not _everybody(action))
+    ):
         return REFUSED
     return IN if opens else REFUSED
 
@@ -59,7 +62,7 @@ def came_of(units: Units, route: str, persona: str) -> str:
     method, path = route.split(" ")
     answer = units.ask(method, units.address(path), persona)
     status = answer.status_code
-    if route in TELLS_OF_ITSELF and status == 401:
+    if route in TELLS_OF_ITSELF and status in {400, 401, 404}:
         return IN
     if status == 403 and ("not-allowed" in answer.text):
         return REFUSED
