@@ -267,7 +267,9 @@ def test_too_many_tries_to_sign_in_are_stopped(tmp_path) -> None:
     site = make_site(tmp_path)
     site.state.limits = Limits()
     visitor = Visitor(site)
-    answers = [visitor.post("/sign-in", token="wsl_guess").status_code for _ in range(45)]  # a slow machine is given tries back
+    answers = [
+        visitor.post("/sign-in", token="wsl_guess").status_code for _ in range(45)
+    ]  # a slow machine is given tries back
     assert answers[0] == 401
     assert answers[-1] == 429
 
