@@ -1,20 +1,19 @@
 """Shapes of absences and of messages, as the API takes and shows them."""
 
-from datetime import date
 from typing import Annotated
 
 from pydantic import Field
 
 from app.core.listing import ListQuery
 from app.core.outbox import Channel, Sending
-from app.core.shapes import Moment, Shape
+from app.core.shapes import Day, Moment, Shape
 
 
 class AbsenceIn(Shape):
     """From which day to which the asking person is away, and who stands in."""
 
-    starts_on: date
-    ends_on: date
+    starts_on: Day
+    ends_on: Day
     """The last day of it."""
     deputy: Annotated[str, Field(max_length=254)] | None = None
     """Id, reference or e-mail address of an approver; nobody stands in where it is left out."""
@@ -26,8 +25,8 @@ class AbsenceOut(Shape):
     id: str
     person_id: str
     deputy_id: str | None
-    starts_on: date
-    ends_on: date
+    starts_on: Day
+    ends_on: Day
     created_at: Moment
     withdrawn_at: Moment | None
 

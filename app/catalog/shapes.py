@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from datetime import date, datetime
 from functools import cache
 from typing import Annotated, Any, Literal
 
 from babel import Locale
 from babel.numbers import list_currencies
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from app.catalog.models import UNKNOWN_COUNTRY
@@ -24,7 +23,7 @@ from app.catalog.rules import (
 )
 from app.core import openness
 from app.core.listing import ListQuery
-from app.core.shapes import Duration, Line, Moment, Name, Patch, Prose, Shape
+from app.core.shapes import Day, Duration, Line, Moment, Name, Patch, Prose, Shape
 
 _NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
 LARGEST_DOCUMENT = 20_000
@@ -44,12 +43,6 @@ def _country(value: str) -> str:
 def _currency(value: str) -> str:
     if value not in list_currencies():
         raise ValueError("a currency is a code of ISO 4217 such as EUR")
-    return value
-
-
-def _day(value: Any) -> Any:
-    if not isinstance(value, str | date) or isinstance(value, datetime):
-        raise ValueError("a day is ISO 8601 text such as 2026-11-23")
     return value
 
 
@@ -89,7 +82,6 @@ Land = Annotated[
 """ISO 3166-1 alpha-2, or ``unknown``."""
 Currency = Annotated[str, Field(pattern="^[A-Z]{3}$"), AfterValidator(_currency)]
 """ISO 4217."""
-Day = Annotated[date, BeforeValidator(_day)]
 Party = Annotated[Line, Field(max_length=200)]
 """Name of a person, role or organisation, possibly empty."""
 Cents = Annotated[int, Field(ge=0, le=10**15)]

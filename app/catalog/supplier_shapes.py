@@ -28,14 +28,13 @@ from app.catalog.shapes import (
     CatalogQuery,
     Cents,
     Currency,
-    Day,
     Key,
     Land,
     Party,
     Reference,
     Steering,
 )
-from app.core.shapes import Duration, Line, Moment, Name, Prose, Shape
+from app.core.shapes import Day, Duration, Line, Moment, Name, Prose, Shape
 
 
 class Signal(Shape):

@@ -1,7 +1,9 @@
 """Renders every error once: as problem+json (RFC 9457) on the API, as a page elsewhere."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 
 import structlog
@@ -104,11 +106,17 @@ def invalid_input(error: RequestValidationError) -> InvalidInput:
     return InvalidInput(say("Some fields are not right. Nothing was saved."), errors=found)
 
 
+@cache
+def _pattern(path: str) -> re.Pattern[str]:
+    """Kept: some hundreds of these made anew would be work that any stranger's wrong method could ask for."""
+    return compile_path(path)[0]
+
+
 def methods_at(app: FastAPI, path: str) -> list[str]:
     """All methods that some route accepts at `path`, with HEAD wherever there is GET."""
     found: set[str] = set()
     for route in iter_route_contexts(app.routes):
-        if route.path and route.methods and compile_path(route.path)[0].match(path):
+        if route.path and route.methods and _pattern(route.path).match(path):
             found |= set(route.methods)
     return sorted(found | ({"HEAD"} if "GET" in found else set()))
 

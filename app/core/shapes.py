@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Annotated, Any, Self, get_args
 
@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticKnownError
 
 from app.core import openness
 from runners import cleaning
@@ -155,6 +156,28 @@ def _utc_text(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _is_number(value: Any) -> bool:
+    """Whether this is a number, also where it stands in text: pydantic would count it as seconds since 1970."""
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _day(value: Any) -> Any:
+    if _is_number(value) or isinstance(value, datetime):
+        raise PydanticKnownError("date_type")
+    return value
+
+
+def written_moment(value: Any) -> Any:
+    """The value, unless it is a number."""
+    if _is_number(value):
+        raise PydanticKnownError("datetime_type")
+    return value
+
+
 def _in_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
@@ -162,8 +185,11 @@ def _in_utc(value: datetime) -> datetime:
         raise ValueError("this moment is outside the years 1 to 9999") from error
 
 
+Day = Annotated[date, BeforeValidator(_day)]
+"""ISO 8601 text such as 2026-11-23."""
 Moment = Annotated[
     AwareDatetime,
+    BeforeValidator(written_moment),
     AfterValidator(_in_utc),
     PlainSerializer(_utc_text, return_type=str, when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "format": "date-time"}),

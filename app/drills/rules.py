@@ -4,9 +4,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
-from app.core.shapes import Duration, Line, Moment, Name, Shape
+from app.core.shapes import Duration, Line, Moment, Name, Shape, written_moment
 
 
 class Attendance(StrEnum):
@@ -56,17 +56,12 @@ NearMoment = Annotated[Moment, AfterValidator(_near)]
 """A moment that calendars can count with."""
 
 
-def _written(value: Any) -> Any:
-    if not isinstance(value, str | datetime):
-        raise ValueError("write a moment as text, such as 2027-01-03T03:00:00")
-    return value
-
-
 class OnceAt(Shape):
     """One moment: local wall time in a zone."""
 
+    model_config = ConfigDict(json_schema_extra={"required": ["kind", "at"]})
     kind: Literal["once"] = "once"
-    at: Annotated[datetime, BeforeValidator(_written), AfterValidator(_near)]
+    at: Annotated[datetime, BeforeValidator(written_moment), AfterValidator(_near)]
     """Without offset: wall time in `timeZone`; with an offset: that moment."""
     time_zone: Name = "Europe/Amsterdam"
 
@@ -77,6 +72,7 @@ class Recurring(Shape):
     Fields below the smallest given one are at their least (hour 2 means 02:00), those above it are free.
     """
 
+    model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
     kind: Literal["recurring"] = "recurring"
     year: Cron | None = None
     month: Cron | None = None

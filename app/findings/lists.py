@@ -21,7 +21,7 @@ from app.findings.shapes import (
     FindingQuery,
     NextOperation,
     PlanReference,
-    TitleShape,
+    TitleOut,
 )
 
 _RANK = case({Severity.LOW.value: 0, Severity.MEDIUM.value: 1}, value=col(Finding.severity), else_=2)
@@ -105,7 +105,7 @@ def shown(session: Session, rows: Sequence[Finding]) -> list[FindingOut]:
 
 def _own(row: Finding) -> dict[str, Any]:
     values = {name: getattr(row, name) for name in FindingOut.model_fields if hasattr(row, name)}
-    return values | {"title": TitleShape.model_construct(nl=row.title_nl, en=row.title_en)}
+    return values | {"title": TitleOut(nl=row.title_nl, en=row.title_en)}
 
 
 def _waiting(session: Session, ids: list[str]) -> dict[str, str]:

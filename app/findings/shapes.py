@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.catalog.shapes import Cents, Currency, Day, Key, Reference
+from app.catalog.shapes import Cents, Currency, Key, Reference
 from app.core.listing import ListQuery
-from app.core.shapes import Line, Moment, Name, NextAction, Patch, Prose, Shape
+from app.core.shapes import Day, Line, Moment, Name, NextAction, Patch, Prose, Shape
 from app.findings.rules import AcceptanceState, Cause, Control, Impact, Operation, Severity, Source, State
 
 ClaimKey = Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,100}$")]
@@ -18,6 +18,13 @@ class TitleShape(Shape):
 
     nl: Annotated[Name, Field(max_length=200)]
     en: Annotated[Name, Field(max_length=200)]
+
+
+class TitleOut(Shape):
+    """The title of a finding, which Wissel may have written itself from longer words of a runner."""
+
+    nl: str
+    en: str
 
 
 class PlanReference(Shape):
@@ -81,7 +88,7 @@ class FindingOut(Shape):
     cause: Cause | None
     severity: Severity
     level: int | None
-    title: TitleShape
+    title: TitleOut
     description: str
     state: State
     owner: Reference | None

@@ -5,8 +5,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from app.catalog.shapes import Amount, Cents, Currency, Day, Key, Party
-from app.core.shapes import Duration, Line, Name, Prose, Shape
+from app.catalog.shapes import Amount, Cents, Currency, Key, Party
+from app.core.shapes import Day, Duration, Line, Name, Prose, Shape
 from app.plans.completeness import Work, unreachable
 from app.plans.defaults import SwapPolicy
 

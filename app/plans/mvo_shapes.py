@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.catalog.shapes import Day, Key
+from app.catalog.shapes import Key
 from app.core.listing import ListQuery
-from app.core.shapes import Line, Moment, Name, Patch, Shape
+from app.core.shapes import Day, Line, Moment, Name, Patch, Shape
 from app.plans.content import MvoContent
 from app.plans.facts import VersionState
 from app.plans.fit import Fit

@@ -5,13 +5,14 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Path, Query
-from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from app.access.guard import allowed
 from app.access.rules import Action, Actor
 from app.core import clock
 from app.core.errors import FieldError, InvalidInput
 from app.core.messages import say
+from app.core.shapes import Moment
 
 Reader = Annotated[Actor, Depends(allowed(Action.READ))]
 Editor = Annotated[Actor, Depends(allowed(Action.EDIT_PLAN))]
@@ -22,7 +23,7 @@ VersionKey = Annotated[str, Path(max_length=64, description="Number such as 1.0,
 ClaimPath = Annotated[str, Path(max_length=100, description="Key of the claim")]
 
 _HOME = ZoneInfo("Europe/Amsterdam")
-_MOMENT = TypeAdapter(AwareDatetime)
+_MOMENT = TypeAdapter(Moment)
 
 
 def _moment(text: str) -> datetime | None:
@@ -43,6 +44,7 @@ def as_of(
             max_length=40,
             description="A moment with an offset, or a day, which means its end in Europe/Amsterdam; else now",
             examples=["2026-01-31", "2026-01-31T12:00:00Z"],
+            json_schema_extra={"anyOf": [{"type": "string", "format": each} for each in ("date", "date-time")]},
         ),
     ] = None,
 ) -> datetime:

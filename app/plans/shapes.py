@@ -6,9 +6,9 @@ from typing import Annotated
 from pydantic import Field
 
 from app.catalog.rules import Criticality, ScenarioFamily
-from app.catalog.shapes import Amount, Day, Key, Reference
+from app.catalog.shapes import Amount, Key, Reference
 from app.core.listing import ListQuery
-from app.core.shapes import Duration, Line, Moment, Name, NextAction, Patch, Prose, Shape
+from app.core.shapes import Day, Duration, Line, Moment, Name, NextAction, Patch, Prose, Shape
 from app.plans.content import PlanContent
 from app.plans.facts import (
     ExitMode,

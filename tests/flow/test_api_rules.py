@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from starlette.routing import compile_path
 
+from app.core import problems
 from tests.flow.surface import Operation, document, lists, operations, paths
 from tests.flow.whole import ADMINISTRATOR, API, EVERYBODY
 
@@ -334,6 +336,28 @@ def test_a_bug_of_ours_is_told_as_a_problem_without_its_details(template, tmp_pa
     assert "hunter2" not in answer.text
     assert answer.headers["API-Version"]
     assert [name for name in SECURITY if name not in answer.headers] == []
+
+
+def test_a_wrong_method_costs_little(still, monkeypatch):
+    assert still.call("PATCH", "/services").status_code == 405
+    made = []
+    monkeypatch.setattr(problems, "compile_path", lambda path: made.append(path) or compile_path(path))
+    assert still.call("PATCH", "/services").status_code == 405
+    assert made == []  # hundreds of patterns compiled anew for each would be a stranger's lever
+
+
+def test_no_query_takes_a_number_for_a_day_or_a_moment(still):
+    document = still.ok("GET", "/openapi.json")
+    asked = []
+    for path, item in document["paths"].items():
+        for each in item.get("get", {}).get("parameters", ()) if "{" not in path else ():
+            kinds = [each["schema"], *each["schema"].get("anyOf", ())]
+            if each["in"] == "query" and {kind.get("format") for kind in kinds} & {"date", "date-time"}:
+                asked.append(f"{path}?{each['name']}")
+                for number in ("0", "0.5", "1795491983"):
+                    refused = still.refused("GET", f"{path}?{each['name']}={number}", by=EVERYBODY)
+                    assert refused == (400, "invalid-input"), asked[-1]
+    assert {"/contracts?endsBefore", "/audit-events?until", "/coverage?asOf"} <= set(asked)
 
 
 def test_an_operation_knows_its_address():

@@ -216,6 +216,14 @@ def test_a_printing_process_that_never_ends_is_given_up(monkeypatch: pytest.Monk
     assert (made.content, made.reason) == (None, "it took longer than 1 s")
 
 
+def test_a_printing_process_that_cannot_start_leaves_a_kit_without_pdf(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path))  # a folder: nobody can run it
+    made = printing.pdf("<p>")
+    assert (made.content, made.reason) == (None, "the printing process did not start: Permission denied")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="not run: only Linux ends a child with its parent")
 def test_a_printing_process_ends_with_the_service_that_asked() -> None:
     reading, writing = os.pipe()  # its page never comes to an end, also when whoever asked is gone

@@ -16,6 +16,7 @@ from app.findings.sweep import sweep
 from app.plans.facts import PlanKind
 from app.plans.models import Plan
 from tests.flow.catalog_app import APPROVER, OWNER, VIEWER, build, codes
+from tests.flow.surface import document
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 PLAN = "plan-1"
@@ -69,6 +70,14 @@ def _state(house, ref):
 
 def _move(house, ref, operation, **more):
     return house.call("POST", f"/findings/{ref}/transitions", {"operation": operation, **more})
+
+
+def test_a_long_title_of_wissel_itself_goes_out_as_the_document_says(house):
+    ref = _opened(house, title=Title("n" * 400, "e" * 400))
+    title = house.call("GET", f"/findings/{ref}").json()["title"]
+    said = document()["components"]["schemas"]["TitleOut"]["properties"]
+    assert title == {"nl": "n" * 300, "en": "e" * 300}
+    assert [name for name in title if len(title[name]) > said[name].get("maxLength", 300)] == []
 
 
 def test_the_same_fact_found_twice_is_one_finding_at_its_worst(house):

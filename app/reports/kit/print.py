@@ -67,6 +67,8 @@ def pdf(page: str) -> Pdf:
         done = subprocess.run(command, input=page.encode(), capture_output=True, timeout=PDF_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return Pdf(None, f"it took longer than {PDF_SECONDS} s")
+    except OSError as error:  # no memory or no process left, or a Python that this user cannot run
+        return Pdf(None, f"the printing process did not start: {error.strerror}")
     told = done.stderr.decode(errors="replace").strip().splitlines()
     if done.returncode == 0:
         return Pdf(done.stdout)
