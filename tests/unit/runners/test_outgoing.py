@@ -2,8 +2,8 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -200,16 +200,16 @@ def test_an_answer_is_read_no_further_than_a_megabyte() -> None:
     assert len(Outgoing(["http://192.0.2.7"]).request("GET", "http://192.0.2.7/", seconds=5).body) == 1_048_576
 
 
-@pytest.fixture
-def dripping() -> Iterator[str]:
-    """A server that sends one byte each 50 ms, for ever."""
+@contextmanager
+def dripping(begun: bytes) -> Iterator[str]:
+    """A server that sends what it has begun, and then one byte each 50 ms, for ever."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         stop = threading.Event()
 
         def drip() -> None:
             link, _ = server.accept()
             with link:
-                link.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+                link.sendall(begun)
                 while not stop.wait(0.05):
                     try:
                         link.sendall(b"x")
@@ -223,47 +223,14 @@ def dripping() -> Iterator[str]:
         thread.join()
 
 
-def test_an_answer_that_drips_ends_at_its_time(dripping: str) -> None:
-    started = time.monotonic()
-    with pytest.raises(NotAnswered, match="not complete"):
-        Outgoing([dripping]).request("GET", f"{dripping}/", seconds=0.4)
-    assert time.monotonic() - started < 1.5
+def test_an_answer_that_drips_ends_at_its_time() -> None:
+    with dripping(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n") as address:
+        with pytest.raises(NotAnswered, match="not complete"):  # else it would take more than an hour
+            Outgoing([address]).request("GET", f"{address}/", seconds=0.4)
 
 
-@pytest.fixture
-def dripping_head() -> Iterator[str]:
-    """A server whose headers never end: one byte each 50 ms."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        stop = threading.Event()
-
-        def drip() -> None:
-            link, _ = server.accept()
-            with link:
-                link.sendall(b"HTTP/1.1 200 OK\r\nx: ")
-                while not stop.wait(0.05):
-                    try:
-                        link.sendall(b"x")
-                    except OSError:
-                        return
-
-        thread = threading.Thread(target=drip)
-        thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        stop.set()
-        thread.join()
-
-
-def test_headers_that_drip_end_at_the_time_of_the_request(dripping_head: str) -> None:
-    started = time.monotonic()
-    with pytest.raises(NotAnswered, match="no answer within") as caught:
-        Outgoing([dripping_head]).request("GET", f"{dripping_head}/", seconds=0.4)
+def test_headers_that_drip_end_at_the_time_of_the_request() -> None:
+    with dripping(b"HTTP/1.1 200 OK\r\nx: ") as address:
+        with pytest.raises(NotAnswered, match="no answer within") as caught:
+            Outgoing([address]).request("GET", f"{address}/", seconds=0.4)
     assert caught.value.sent
-    assert time.monotonic() - started < 5
-
-
-def test_nobody_at_the_port_is_not_an_answer() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"http://127.0.0.1:{server.getsockname()[1]}"
-    with pytest.raises(NotAnswered) as caught:
-        Outgoing([url]).request("GET", url, seconds=1)
-    assert (caught.value.looked, caught.value.sent) == (True, False)
