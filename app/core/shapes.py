@@ -20,7 +20,6 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticKnownError
 
 from app.core import openness
 from runners import cleaning
@@ -167,14 +166,14 @@ def _is_number(value: Any) -> bool:
 
 def _day(value: Any) -> Any:
     if _is_number(value) or isinstance(value, datetime):
-        raise PydanticKnownError("date_type")
+        raise ValueError("a day is ISO 8601 text such as 2026-11-23")
     return value
 
 
 def written_moment(value: Any) -> Any:
     """The value, unless it is a number."""
     if _is_number(value):
-        raise PydanticKnownError("datetime_type")
+        raise ValueError("write a moment as text, such as 2027-01-03T03:00:00")
     return value
 
 

@@ -23,7 +23,7 @@ class Given(Shape):
 def test_a_number_is_refused(field: str, value: Any) -> None:
     with pytest.raises(ValidationError) as refused:
         Given.model_validate({field: value})
-    assert {"day": "date_type", "at": "datetime_type"}[field] in {each["type"] for each in refused.value.errors()}
+    assert {each["type"] for each in refused.value.errors()} == {"value_error"}
 
 
 def test_iso_text_is_taken() -> None:
