@@ -14,7 +14,7 @@ from app.core.messages import say
 from app.drills.models import Drill
 from app.drills.rules import ApprovalPolicy
 from app.runs import activated, words
-from app.runs.compose import compose, digest_now
+from app.runs.compose import compose, digest_now, is_still
 from app.runs.independence import excluded, is_process_owner, may_approve, policy_of, process_owner
 from app.runs.loss import Loss
 from app.runs.models import Run
@@ -56,10 +56,10 @@ def why_void(session: Session, run: Run, *, now: datetime) -> Words | None:
     drill = session.get_one(Drill, run.drill_id)
     try:
         loss = activated.loss_of(activated.of(session, run))  # what is for a lost side alone may hold more locks
-        digest = digest_now(session, drill, by_hand=run.by_hand, loss=loss)
+        same = is_still(session, drill, run.digest, by_hand=run.by_hand, loss=loss)
     except Problem as problem:
         return words.unusable(problem)
-    if digest != run.digest:
+    if not same:
         return words.CONFIGURATION_CHANGED
     policy = policy_of(drill)
     if policy is None:

@@ -67,6 +67,12 @@ def digest_now(session: Session, drill: Drill, *, by_hand: bool, loss: Loss) -> 
     return _signed(session, drill, by_hand, loss).digest
 
 
+def is_still(session: Session, drill: Drill, digest: str, *, by_hand: bool, loss: Loss) -> bool:
+    """Whether a run that was begun with `digest` would be the same now, also where an older version made the digest."""
+    signed = _signed(session, drill, by_hand, loss)
+    return digest in (signed.digest, signed.earlier)
+
+
 def _named_pairs(playbook: Playbook) -> list[str]:
     return [name for name, each in playbook.inputs.items() if each.type is InputType.ENVIRONMENT_PAIR]
 
@@ -80,6 +86,12 @@ class _Signed(NamedTuple):
     inputs: dict[str, Any]
     locks: tuple[str, ...]
     digest: str
+    earlier: str
+    """The digest as the version before `_SINCE` made it: only runs that were begun by it have one like this."""
+
+
+_SINCE = frozenset({"approvals", "participants", "environments", "runners", "exceptions"})
+"""What is signed besides, since roles, absence and refusals are looked at."""
 
 
 def _signed(session: Session, drill: Drill, by_hand: bool, loss: Loss | None) -> _Signed:
@@ -105,7 +117,8 @@ def _signed(session: Session, drill: Drill, by_hand: bool, loss: Loss | None) ->
         "runners": beside.runners(whole),
         "exceptions": beside.exceptions(session, drill),
     }
-    return _Signed(version, whole, inputs, locks, digest_of(signed))
+    earlier = {name: value for name, value in signed.items() if name not in _SINCE}
+    return _Signed(version, whole, inputs, locks, digest_of(signed), digest_of(earlier))
 
 
 def _lost(playbook: Playbook, described: dict[str, dict[str, Any]], loss: Loss) -> frozenset[str]:

@@ -27,6 +27,7 @@ from runners.cleaning import plain
 from runners.contract import Text
 from tests.bad_inputs.output import STRINGS
 from tests.browser.test_cockpit import CHROMIUM, CRISIS, sync_api
+from tests.flow.proof import prove_all
 from tests.flow.runs_site import link_of, make_world, told_switch
 from tests.flow.runs_world import World, failed
 
@@ -151,6 +152,8 @@ def page(served: Served, browser: Any) -> Iterator[Any]:
     opened = context.new_page()
     opened.goto(f"{served.address}/sign-in?token={link_of(served.site, 'owner')}&next=/runs/RUN-001")
     opened.click("main form button")
+    prove_all(served.world.database)
+    opened.goto(f"{served.address}/runs/RUN-001")
     opened.wait_for_selector("#run-clock")
     yield opened
     context.close()
@@ -199,7 +202,7 @@ def test_every_page_shows_them_and_runs_none_of_them(served: Served, page: Any) 
 
 
 ALL_ROLES = '["viewer", "plan-owner", "facilitator", "operator", "approver", "auditor", "administrator"]'
-LEFT_OUT = re.compile(r"format=|/kits/|/evidence/|/stream|/static/|/metrics|/text$|\.ics|/exports|sign-out|download")
+LEFT_OUT = re.compile(r"format=|/kits/|/evidence/|/stream|/static/|/metrics|/text$|\.ics|/exports|/audit/log|/audit/verifier|sign-out|download")
 
 
 def links(page: Any) -> list[str]:

@@ -75,7 +75,7 @@ def test_every_address_that_is_served_from_the_reserve_exists():
 def test_readiness_tells_the_room_and_the_schema(whole):
     whole.database.space = Space(whole.settings.data_dir, 1)
     whole.database.space.look()
-    assert whole.ask("GET", "/readyz").json() == {"database": "ok", "space": "ok"}
+    assert whole.ask("GET", "/readyz").json() == {"database": "ok", "space": "ok", "audit": "ok"}
     whole.database.space.give_up()
     answer = whole.ask("GET", "/readyz")
     assert (answer.status_code, answer.json()["space"][:13]) == (503, "no space left")

@@ -146,12 +146,12 @@ def served(place: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     process.wait()
 
 
-def test_with_people_it_prints_four_links_serves_and_ends_on_ctrl_c(
+def test_with_people_it_prints_five_links_serves_and_ends_on_ctrl_c(
     served: tuple[subprocess.Popen[str], Path], place: Path
 ) -> None:
     process, log = served
     links = [line.strip() for line in log.read_text().splitlines() if "/sign-in?token=" in line]
-    assert len(set(links)) == 4
+    assert len(set(links)) == 5
     assert httpx.get(links[0], trust_env=False).status_code in (200, 303)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == 0

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from sqlmodel import select
 
+from app.access.models import Person
 from app.core import migrations
 from app.core.db import Database
 from app.runs import answers, drivers
@@ -56,6 +58,8 @@ def old(tmp_path: Path) -> Iterator[Ground]:
     restored(CASES / "old-code-engine.sql", FOLDER / f"data-{WORKER}" / "engine.db")
     held = Database(f"sqlite:///{FOLDER / 'test.db'}")
     migrations.upgrade(held)
+    with held.transaction() as session:  # the people of this database had no roles, which nobody asked for then
+        session.execute(update(Person).values(roles=["approver"]))
     still_to_come(held)
     drivers.use({**REGISTRY, **{kind.name: kind() for kind in slow.KINDS}})
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WISSEL_")}

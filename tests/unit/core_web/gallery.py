@@ -31,6 +31,7 @@ class SignedIn:
     actor: Anna = field(default_factory=Anna)
     csrf: str = "a-token-of-this-session"
     language: str = "nl"
+    is_proved: bool = True
 
 
 @dataclass

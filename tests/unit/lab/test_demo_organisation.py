@@ -87,9 +87,9 @@ def test_there_are_at_least_eight_services_with_goals_and_a_minimum_level() -> N
     assert any(service.get("dependsOn") for service in services)
 
 
-def test_the_four_people_may_do_their_part_and_no_more() -> None:
+def test_the_five_people_may_do_their_part_and_no_more() -> None:
     people = {row["part"]: row for row in read("people")}
-    assert set(people) == {"author", "approver", "operator", "processOwner"}
+    assert set(people) == {"author", "approver", "operator", "processOwner", "auditor"}
 
     def can(part: str, action: Action) -> bool:
         roles = frozenset(Role(role) for role in people[part]["roles"])
@@ -103,6 +103,7 @@ def test_the_four_people_may_do_their_part_and_no_more() -> None:
     assert can("approver", Action.APPROVE_PLAN)
     assert can("processOwner", Action.APPROVE_RUN)
     assert not can("operator", Action.APPROVE_RUN)
+    assert [part for part in people if can(part, Action.READ_AUDIT)] == ["auditor"]
     assert not any(can(part, Action.ADMINISTER) for part in people)
 
 
