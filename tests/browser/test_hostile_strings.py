@@ -202,7 +202,12 @@ def test_every_page_shows_them_and_runs_none_of_them(served: Served, page: Any) 
 
 
 ALL_ROLES = '["viewer", "plan-owner", "facilitator", "operator", "approver", "auditor", "administrator"]'
-LEFT_OUT = re.compile(r"format=|/kits/|/evidence/|/stream|/static/|/metrics|/text$|\.ics|/exports|/audit/log|/audit/verifier|sign-out|download")
+LEFT_OUT = re.compile(
+    r"format=|/kits/|/evidence/|/stream|/static/|/metrics|/text$|\.ics|/exports"
+    r"|/audit/log|/audit/verifier|sign-out|download"
+)
+    r"format=|/kits/|/evidence/|/stream|/static/|/metrics|/text$|\.ics|/exports|/audit/log|/audit/verifier|sign-out|download"
+)
 
 
 def links(page: Any) -> list[str]:
