@@ -206,8 +206,6 @@ LEFT_OUT = re.compile(
     r"format=|/kits/|/evidence/|/stream|/static/|/metrics|/text$|\.ics|/exports"
     r"|/audit/log|/audit/verifier|sign-out|download"
 )
-    r"format=|/kits/|/evidence/|/stream|/static/|/metrics|/text$|\.ics|/exports|/audit/log|/audit/verifier|sign-out|download"
-)
 
 
 def links(page: Any) -> list[str]:
