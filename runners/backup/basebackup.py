@@ -1,6 +1,8 @@
 """backup.verify-basebackup: a base backup is whole, starts, and holds what it should."""
 
+import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -110,13 +112,21 @@ def _connect(server: Server, role: str, database: str) -> Any:
     return server.connect(role, database)
 
 
+def _holds(folder: Path, fits: Callable[[str], bool]) -> bool:
+    """Whether a folder has such a name in it; looked through one by one, for there may be millions."""
+    if not folder.is_dir():
+        return False
+    with os.scandir(folder) as entries:
+        return any(fits(each.name) for each in entries)
+
+
 def _shape(path: Path) -> None:
     if not path.is_dir():
         raise BackupWrong(
             f"De back-up {path} is geen map met een basisback-up.",
             f"The backup {path} is no folder with a base backup.",
         )
-    if any(path.glob("base.tar*")):
+    if _holds(path, lambda name: name.startswith("base.tar")):
         raise CannotLook(
             "De basisback-up is in tar-formaat; pak hem eerst uit.",
             "The base backup is in tar format; unpack it first.",
@@ -131,7 +141,7 @@ def _shape(path: Path) -> None:
             "De basisback-up heeft geen manifest (backup_manifest), dus of hij heel is, is niet vast te stellen.",
             "The base backup has no manifest (backup_manifest), so whether it is whole cannot be told.",
         )
-    if (path / "tablespace_map").exists() or any((path / "pg_tblspc").glob("*")):
+    if (path / "tablespace_map").exists() or _holds(path / "pg_tblspc", lambda _: True):
         raise CannotLook(
             "De basisback-up heeft tablespaces op vaste plaatsen; starten zou de echte kunnen raken.",
             "The base backup has tablespaces at fixed places; starting it could touch the real ones.",
@@ -141,7 +151,7 @@ def _shape(path: Path) -> None:
             "De WAL van de basisback-up ligt ergens anders (een link); zet hem in de map pg_wal.",
             "The WAL of the base backup lies elsewhere (a link); put it into the folder pg_wal.",
         )
-    if not any(_SEGMENT.fullmatch(each.name) for each in (path / "pg_wal").glob("*")):
+    if not _holds(path / "pg_wal", lambda name: bool(_SEGMENT.fullmatch(name))):
         raise CannotLook(
             "De basisback-up bevat geen WAL; zonder het archief is hij niet te starten. Maak hem met -X stream.",
             "The base backup holds no WAL; without the archive it cannot be started. Make it with -X stream.",

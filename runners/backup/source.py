@@ -1,6 +1,7 @@
 """Gets at a backup without trusting it: what lies there, a copy without links, and whether it stayed the same."""
 
 import errno
+import hashlib
 import os
 import shutil
 import stat
@@ -16,12 +17,11 @@ RESERVE = 256 * 1024 * 1024
 """Bytes that stay free in the temporary folder: a restore must not take the last room of the machine."""
 _CHUNK = 4 * 1024 * 1024
 
-Fingerprint = tuple[tuple[str, int, int, int, int], ...]
-"""Name, kind, number, size and time of all that is there."""
-
 
 def existing(path: str) -> Path:
     """The backup's path. Raises `BackupWrong` where there is nothing, or no file and no folder."""
+    if not path:
+        raise BackupWrong("Het pad van de back-up is leeg.", "The path of the backup is empty.")
     if "\0" in path:
         raise BackupWrong("Het pad van de back-up bevat een nulteken.", "The path of the backup has a NUL character.")
     found = Path(path)
@@ -44,16 +44,22 @@ def existing(path: str) -> Path:
     return found
 
 
-def fingerprint(path: str) -> Fingerprint | None:
-    """What is there now, to be compared later; None where it cannot be seen."""
+def fingerprint(path: str) -> int | None:
+    """What is there now, to be compared later; None where it cannot be seen.
+
+    A sum of digests of 256 bits of name, kind, number, size and time of each: a folder lists its entries in any order,
+    and a path may lead to a folder of millions of them.
+    """
+    if not path:
+        return None
     try:
         top = Path(path).resolve(strict=True)
-        found = [_seen(top.stat(), str(top))]
+        found = _digest(top.stat(), str(top))
         if top.is_dir():
-            found += [_seen(each.stat(follow_symlinks=False), name) for name, each in _entries(top)]
+            found += sum(_digest(each.stat(follow_symlinks=False), name) for name, each in _entries(top))
     except (OSError, ValueError, RuntimeError, BackupWrong):  # RuntimeError: a link that leads to itself
         return None
-    return tuple(sorted(found))
+    return found
 
 
 def copied(source: Path, target: Path, context: Context) -> None:
@@ -94,8 +100,9 @@ def no_room(needed: int, free: int) -> CannotLook:
     )
 
 
-def _seen(status: os.stat_result, name: str) -> tuple[str, int, int, int, int]:
-    return name, stat.S_IFMT(status.st_mode), status.st_ino, status.st_size, status.st_mtime_ns
+def _digest(status: os.stat_result, name: str) -> int:
+    seen = (name, stat.S_IFMT(status.st_mode), status.st_ino, status.st_size, status.st_mtime_ns)
+    return int.from_bytes(hashlib.sha256(repr(seen).encode(errors="surrogateescape")).digest())
 
 
 def _entries(top: Path) -> Iterator[tuple[str, "os.DirEntry[str]"]]:

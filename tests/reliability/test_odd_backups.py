@@ -90,6 +90,18 @@ def test_a_path_that_no_file_can_have_says_so(looker: Looker) -> None:
             assert verified(looker, path, kind=kind).verdict is not Verdict.PASSED
 
 
+def test_a_folder_with_very_many_files_costs_no_memory(looker: Looker) -> None:
+    folder = looker.ground.given / "many"
+    folder.mkdir()
+    for number in range(100_000):
+        (folder / f"{number:0200}").touch()
+    before = looker.peak()
+    for kind in RUNNERS:
+        assert verified(looker, folder, kind=kind).verdict is Verdict.FAILED
+    assert looker.peak() - before < 32
+    shutil.rmtree(folder)
+
+
 @pytest.mark.parametrize("form", ["custom", "tar"])
 def test_a_sound_dump_that_is_packed_once_more_is_not_called_damaged(
     form: str, looker: Looker, made: dict[str, Path], table: dict[str, Any]
